@@ -1,0 +1,57 @@
+"""The base of every configuration: frozen, refuses unknown keys and bad values, round-trips through JSON."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ocsf_ssl_lib.errors import InputError
+
+__all__ = ["FrozenConfig"]
+
+C = TypeVar("C", bound="FrozenConfig")
+
+
+class FrozenConfig(BaseModel):
+    """An immutable, validated set of options.
+
+    ``Config.from_dict`` turns pydantic's multi-line report into one line; ``Config(...)`` raises
+    ``pydantic.ValidationError``, which is a ``ValueError`` too.
+
+    Example:
+        >>> from ocsf_ssl_lib import TrainingConfig
+        >>> TrainingConfig(batch_size=128).batch_size
+        128
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_nearest_key(cls, values: Any) -> Any:
+        """Refuse an unknown key by name, with the valid key it most resembles."""
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), list(cls.model_fields), n=1, cutoff=0.5)
+                    hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(cls.model_fields)}"
+                    raise ValueError(f"unknown option {key!r}; {hint}")
+        return values
+
+    @classmethod
+    def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
+        """Build the config from a mapping (parsed JSON, say).
+
+        Raises:
+            InputError: an unknown key or a value out of range, named in one line.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            message = first["msg"].removeprefix("Value error, ")
+            raise InputError(f"{cls.__name__}: {where}: {message} (got {first['input']!r:.80})") from None

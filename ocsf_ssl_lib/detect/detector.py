@@ -1,0 +1,286 @@
+"""Stage 7: from a table of events to a score per event, in the form of a scikit-learn outlier detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ocsf_ssl_lib.columns import default_protected
+from ocsf_ssl_lib.detect.persist import load_detector, save_detector
+from ocsf_ssl_lib.detect.scores import make_scorer
+from ocsf_ssl_lib.encoder import EncoderConfig
+from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.features import OCSFDataset, OCSFPreprocessor
+from ocsf_ssl_lib.pretext.base import SSLModel
+from ocsf_ssl_lib.pretext.contrastive import ContrastiveConfig, ContrastiveModel
+from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
+
+__all__ = ["OCSFAnomalyDetector", "train_ocsf_anomaly_detector"]
+
+OBJECTIVES = ("contrastive", "untrained")
+EMBED_BATCH = 4096  # events per forward pass when nothing is learned
+
+
+class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
+    """Learn from events without labels which events are usual; rank other events by how unusual they are.
+
+    Args:
+        numerical_cols: columns of quantities; ``None`` chooses them from the data.
+        categorical_cols: columns of categories; ``None`` chooses them from the data.
+        objective: the pretext task; ``untrained`` keeps the encoder's random weights, as a baseline.
+        score: ``mahalanobis`` or ``knn``, on the embeddings.
+        encoder_config: size of the encoder.
+        model_config: options of the pretext task; its ``encoder_config``, ``seed`` and ``protected`` are replaced.
+        max_epochs: passes over the training events, at most.
+        batch_size: events per training step.
+        validation_fraction: share of the training events held out to decide when to stop.
+        patience: epochs without improvement before training stops.
+        contamination: share of the training events that ``predict`` would call anomalies.
+        scaling: of the numbers, see ``OCSFPreprocessor``.
+        max_categories: per column, see ``OCSFPreprocessor``.
+        protected: categorical columns that augmentation never changes; ``"auto"`` takes OCSF's status, severity,
+            activity and the like.
+        on_missing_column: see ``OCSFPreprocessor``.
+        device: ``auto`` takes a GPU if there is one.
+        random_state: seed; ``None`` draws one (kept in ``seed_``).
+        progress: show a progress bar; ``None`` shows it in a terminal only.
+
+    Attributes:
+        preprocessor_: the fitted ``OCSFPreprocessor``; ``column_report_`` says which columns were taken and why.
+        model_: the trained ``SSLModel``.
+        history_: what happened in training; ``None`` after ``load``.
+        offset_: the score below which ``predict`` says -1.
+        seed_: the seed that was used.
+
+    Example:
+        >>> import pandas as pd
+        >>> df = pd.DataFrame({"user": ["ann", "bob"] * 50, "bytes": range(100)})
+        >>> det = OCSFAnomalyDetector(max_epochs=1, encoder_config=EncoderConfig(d_model=8), random_state=0)
+        >>> det.fit(df).score_samples(df.head(3)).shape
+        (3,)
+    """
+
+    def __init__(
+        self,
+        numerical_cols: Sequence[str] | None = None,
+        categorical_cols: Sequence[str] | None = None,
+        objective: Literal["contrastive", "untrained"] = "contrastive",
+        score: Literal["mahalanobis", "knn"] = "mahalanobis",
+        *,
+        encoder_config: EncoderConfig | None = None,
+        model_config: ContrastiveConfig | None = None,
+        max_epochs: int = 20,
+        batch_size: int = 256,
+        validation_fraction: float = 0.1,
+        patience: int = 5,
+        contamination: float = 0.01,
+        scaling: Literal["quantile", "standard"] = "quantile",
+        max_categories: int = 1000,
+        protected: Sequence[str] | Literal["auto"] = "auto",
+        on_missing_column: Literal["error", "missing"] = "error",
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.numerical_cols = numerical_cols
+        self.categorical_cols = categorical_cols
+        self.objective = objective
+        self.score = score
+        self.encoder_config = encoder_config
+        self.model_config = model_config
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.contamination = contamination
+        self.scaling = scaling
+        self.max_categories = max_categories
+        self.protected = protected
+        self.on_missing_column = on_missing_column
+        self.device = device
+        self.random_state = random_state
+        self.progress = progress
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> OCSFAnomalyDetector:
+        """Learn what is usual.
+
+        Args:
+            X: training events, mostly normal ones; a DataFrame, at least two rows.
+            y: ignored; scikit-learn's convention.
+
+        Raises:
+            InputError: events or options that cannot be used, named with the remedy.
+            TrainingError: the loss left the finite numbers.
+        """
+        self._check_options()
+        scorer = make_scorer(self.score)
+        self.seed_ = self._seed()
+        self.preprocessor_ = OCSFPreprocessor(
+            self.numerical_cols,
+            self.categorical_cols,
+            scaling=self.scaling,
+            max_categories=self.max_categories,
+            on_missing_column=self.on_missing_column,
+        ).fit(X)
+        self.n_features_in_ = self.preprocessor_.n_features_in_
+        data = OCSFDataset.from_frame(self.preprocessor_, X)
+        self.model_ = self._new_model()
+        self.history_: History | None = None
+        if self.objective != "untrained":
+            self.history_ = self._train(data)
+        embeddings = self._embed(data)
+        self.scorer_ = scorer.fit(embeddings)
+        self.offset_ = float(np.quantile(self.scorer_.score(embeddings), self.contamination))
+        return self
+
+    @property
+    def column_report_(self) -> pd.DataFrame:
+        """Which columns were taken, which were left out, and why."""
+        check_is_fitted(self, "preprocessor_")
+        return self.preprocessor_.column_report_
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Embeddings of N events: (N, d_model) float32."""
+        check_is_fitted(self, "scorer_")
+        return self._embed(OCSFDataset.from_frame(self.preprocessor_, X))
+
+    def score_samples(self, X: pd.DataFrame) -> np.ndarray:
+        """Scores of N events: (N,) float64, higher = more normal."""
+        return self.scorer_.score(self.transform(X))
+
+    def decision_function(self, X: pd.DataFrame) -> np.ndarray:
+        """``score_samples`` shifted so that negative means anomaly."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """-1 for anomalies, 1 for normal events."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the fitted detector to the folder ``path``; see ``ocsf_ssl_lib.artifact``."""
+        check_is_fitted(self, "scorer_")
+        return save_detector(self, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> OCSFAnomalyDetector:
+        """Read a detector that ``save`` wrote. No code is run from the folder.
+
+        Raises:
+            InputError: a file is missing or altered, or the folder is no saved detector.
+        """
+        return load_detector(cls, path)
+
+    def _check_options(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise InputError(f"objective must be one of {', '.join(OBJECTIVES)}, however: {self.objective!r}")
+        if not 0 < self.contamination <= 0.5:
+            raise InputError(f"contamination must be above 0 and at most 0.5, however: {self.contamination}")
+        if not 0 <= self.validation_fraction < 1:
+            raise InputError(f"validation_fraction must be in 0..1, however: {self.validation_fraction}")
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _new_model(self) -> SSLModel:
+        """A model with fresh weights for the columns that were chosen."""
+        base = self.model_config if self.model_config is not None else ContrastiveConfig()
+        encoder_config = self.encoder_config if self.encoder_config is not None else base.encoder_config
+        names = self.preprocessor_.categorical_names_
+        protected = default_protected(names) if self.protected == "auto" else list(self.protected)
+        foreign = [c for c in protected if c not in names]
+        if foreign:
+            raise InputError(f"protected column(s) not among the categorical ones: {', '.join(foreign)}")
+        config = base.model_copy(
+            update={
+                "encoder_config": encoder_config,
+                "seed": self.seed_,
+                "protected": tuple(names.index(c) for c in protected),
+            }
+        )
+        return build_model(config, len(self.preprocessor_.numerical_names_), self.preprocessor_.cardinalities_)
+
+    def _train(self, data: OCSFDataset) -> History:
+        order = np.random.default_rng(self.seed_).permutation(len(data))
+        held = int(len(data) * self.validation_fraction)
+        validation = _rows(data, np.sort(order[:held])) if held >= 2 else None
+        config = TrainingConfig(
+            max_epochs=self.max_epochs,
+            batch_size=min(self.batch_size, max(2, len(data) - held)),
+            patience=self.patience,
+            device=self.device,
+            seed=self.seed_,
+        )
+        train = _rows(data, np.sort(order[held if validation is not None else 0 :]))
+        return train_self_supervised(self.model_, train, validation, config, progress=self.progress)
+
+    @torch.no_grad()
+    def _embed(self, data: OCSFDataset) -> np.ndarray:
+        self.model_.eval()
+        device = next(self.model_.parameters()).device
+        # A loop over slices of its own: dataset.batches would merge a last row into the batch before it.
+        slices = (data[start : start + EMBED_BATCH] for start in range(0, len(data), EMBED_BATCH))
+        parts = [self.model_.featurize(type(b)(*(t.to(device) for t in b))).cpu().numpy() for b in slices]
+        width: int = self.model_.encoder.d_model  # type: ignore[assignment]
+        return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
+
+
+def build_model(config: ContrastiveConfig, num_numerical: int, cardinalities: Sequence[int]) -> ContrastiveModel:
+    """The model a config describes, its weights drawn from the config's seed; the global random state is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return ContrastiveModel(config.encoder_config.build(num_numerical, cardinalities), config)
+
+
+def _rows(data: OCSFDataset, index: np.ndarray) -> OCSFDataset:
+    subset = object.__new__(OCSFDataset)
+    subset.tensors = data[torch.from_numpy(index)]
+    return subset
+
+
+def train_ocsf_anomaly_detector(
+    ocsf_df: pd.DataFrame,
+    numerical_cols: Sequence[str] | None = None,
+    categorical_cols: Sequence[str] | None = None,
+    d_model: int = 256,
+    num_blocks: int = 6,
+    num_epochs: int = 100,
+    batch_size: int = 256,
+    device: str = "auto",
+    **options: Any,
+) -> OCSFAnomalyDetector:
+    """Preprocess, train, fit the score: the one-call form.
+
+    Args:
+        ocsf_df: training events.
+        numerical_cols: columns of quantities; ``None`` chooses them.
+        categorical_cols: columns of categories; ``None`` chooses them.
+        d_model: width of the encoder.
+        num_blocks: its residual blocks.
+        num_epochs: at most so many epochs; early stopping may end training sooner.
+        batch_size: events per step.
+        device: ``auto`` takes a GPU if there is one.
+        **options: any other argument of ``OCSFAnomalyDetector``.
+
+    Returns:
+        The fitted detector; ``.save(path)`` writes it.
+    """
+    detector = OCSFAnomalyDetector(
+        numerical_cols,
+        categorical_cols,
+        encoder_config=EncoderConfig(d_model=d_model, num_blocks=num_blocks),
+        max_epochs=num_epochs,
+        batch_size=batch_size,
+        device=device,
+        **options,
+    )
+    return detector.fit(ocsf_df)

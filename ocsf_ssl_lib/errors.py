@@ -1,0 +1,14 @@
+"""The errors and warnings a user meets: one line each, naming what is wrong and the remedy."""
+
+__all__ = ["DataWarning", "InputError"]
+
+
+class InputError(ValueError):
+    """Input that cannot be used: a file, a line, a column or a value, named in the message with the remedy.
+
+    The command line prints the message as one line and exits with code 2.
+    """
+
+
+class DataWarning(UserWarning):
+    """Input that was used, but not all of it or not as given (values that do not parse, say)."""
