@@ -4,45 +4,51 @@ The modules stand in the order of the data's way: ``events`` -> ``features`` -> 
 ``training`` -> ``detect`` -> ``evaluate``.
 """
 
-from ocsf_ssl_lib.detect import OCSFAnomalyDetector, train_ocsf_anomaly_detector
-from ocsf_ssl_lib.encoder import EncoderConfig, TabularResNet
-from ocsf_ssl_lib.errors import DataWarning, InputError
-from ocsf_ssl_lib.evaluate import detection_report, split_by_time
-from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFDataset, OCSFPreprocessor
-from ocsf_ssl_lib.pretext import (
-    ContrastiveConfig,
-    ContrastiveModel,
-    SSLModel,
-    TabularAugmentation,
-    contrastive_loss,
-    nt_xent,
-)
-from ocsf_ssl_lib.training import EarlyStopping, History, TrainingConfig, TrainingError, train_self_supervised
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Batch",
-    "ContrastiveConfig",
-    "ContrastiveModel",
-    "DataWarning",
-    "EarlyStopping",
-    "EncoderConfig",
-    "FeatureArrays",
-    "History",
-    "InputError",
-    "OCSFAnomalyDetector",
-    "OCSFDataset",
-    "OCSFPreprocessor",
-    "SSLModel",
-    "TabularAugmentation",
-    "TabularResNet",
-    "TrainingConfig",
-    "TrainingError",
-    "contrastive_loss",
-    "detection_report",
-    "nt_xent",
-    "split_by_time",
-    "train_ocsf_anomaly_detector",
-    "train_self_supervised",
-]
+# Public name -> the module it lives in. Names are imported when they are first asked for (PEP 562): a command that
+# needs no neural network does not wait seconds for torch.
+_HOME = {
+    "Batch": "features",
+    "ContrastiveConfig": "pretext",
+    "ContrastiveModel": "pretext",
+    "DataWarning": "errors",
+    "EarlyStopping": "training",
+    "EncoderConfig": "encoder",
+    "Events": "events",
+    "FeatureArrays": "features",
+    "History": "training",
+    "InputError": "errors",
+    "OCSFAnomalyDetector": "detect",
+    "OCSFDataset": "features",
+    "OCSFPreprocessor": "features",
+    "SSLModel": "pretext",
+    "Simulation": "events",
+    "TabularAugmentation": "pretext",
+    "TabularResNet": "encoder",
+    "TrainingConfig": "training",
+    "TrainingError": "errors",
+    "contrastive_loss": "pretext",
+    "detection_report": "evaluate",
+    "nt_xent": "pretext",
+    "read_events": "events",
+    "simulate_events": "events",
+    "split_by_time": "evaluate",
+    "train_ocsf_anomaly_detector": "detect",
+    "train_self_supervised": "training",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

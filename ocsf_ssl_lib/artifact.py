@@ -51,10 +51,11 @@ def save_artifact(artifact: Artifact, path: str | Path, *, overwrite: bool = Fal
         InputError: the folder exists and ``overwrite`` is False, is not a model, or cannot be written.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
     if path.exists():
         if not overwrite:
             raise InputError(f"{path} exists; choose another folder, or allow it to be replaced (overwrite, --force)")
-        if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
+        if not path.is_dir() or not _replaceable(path):
             raise InputError(f"{path} is not a saved model, so it will not be replaced; choose another folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +75,17 @@ def save_artifact(artifact: Artifact, path: str | Path, *, overwrite: bool = Fal
         if path.exists():
             old = aside.with_name(aside.name + ".old")
             os.replace(path, old)
-            os.replace(aside, path)
-            shutil.rmtree(old)
+            try:
+                os.replace(aside, path)
+            except OSError:
+                os.replace(old, path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(aside, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from None
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}; nothing was changed") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return path
@@ -115,6 +121,8 @@ def load_artifact(path: str | Path) -> Artifact:
         tensors = load_file(path / TENSORS)
     except (ValueError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}; train the model again") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path / CONFIG} holds no options; train the model again")
     return Artifact(config, tensors, _load_estimator(path / ESTIMATOR) if ESTIMATOR in files else None)
 
 
@@ -129,6 +137,12 @@ def _load_estimator(file: Path) -> Any:
         raise
     except Exception as error:  # skops meets a damaged file with whatever its parser raises
         raise InputError(f"{file} cannot be read: {error}; train the model again") from None
+
+
+def _replaceable(path: Path) -> bool:
+    """True for an empty folder and for one with the files of a model and nothing else: all of it will be deleted."""
+    names = {entry.name for entry in path.iterdir()}
+    return not names or MANIFEST in names <= {MANIFEST, CONFIG, TENSORS, ESTIMATOR}
 
 
 def _sha256(file: Path) -> str:

@@ -30,8 +30,14 @@ CODE_NAMES = re.compile(r"(^|[._])(\w*_id|id|uid|\w*_uid|pid|port|code|\w*_code|
 ENTITY_NAMES = re.compile(
     r"(^|\.)(user|actor|host|hostname|device|entity|src_endpoint|dst_endpoint|process|service)s?(\.|_|$)"
 )
+# Numbers that the operating system hands out and takes back: equal values say nothing.
+RECYCLED_NAMES = re.compile(r"(^|[._])(pid|ppid|tid|\w*_pid)$")
 TIME_NAMES = re.compile(
     r"(^|[._])(time|timestamp|date|\w*_time|\w*_dt|\w*_at|ts|\w*_timestamp)(_dt|_ms|_ns|_us|_unix_nano)?$"
+)
+# Times of the event itself; created_time, expiration_time and the like are times of something in it.
+EVENT_TIME_NAMES = re.compile(
+    r"^(time|time_dt|timestamp|@timestamp|ts|date|datetime|event_?time|start_?time(_unix_nano)?)$"
 )
 
 FEW_INTEGERS = 16  # an integer column with at most so many values is a code, whatever its name
@@ -39,6 +45,8 @@ TEXT_LENGTH = 80  # mean characters from which a mostly distinct text column cou
 NUMBER_SHARE = 0.99  # share of a text column's values that must parse as numbers to treat it as numbers
 NEAR_UNIQUE = 0.5  # share of rows whose value never repeats from which a column is an identifier
 ENTITY_NEAR_UNIQUE = 0.95  # the same for user, host and entity columns
+FIRST_TIME, LAST_TIME = 978e9, 4102e9  # 2001 and 2100 in epoch milliseconds
+MANY_VALUES = 1000  # if so many of its most frequent values cover less than half of the rows, no value is common
 
 
 @dataclass(frozen=True)
@@ -61,35 +69,35 @@ class ColumnChoice:
 def epoch_milliseconds(column: pd.Series) -> pd.Series | None:
     """The column as epoch milliseconds (float64, NaN where missing), or None if it is not a time.
 
-    Accepts epoch seconds, milliseconds, microseconds or nanoseconds between 2001 and 2100, datetimes, and text
-    in ISO 8601.
+    Accepts epoch seconds, milliseconds, microseconds or nanoseconds between 2001 and 2100 (the size of each value tells
+    which), datetimes, and text in ISO 8601. A column may mix them, but at least
+    ``NUMBER_SHARE`` of its values must be times.
     """
-    if pd.api.types.is_datetime64_any_dtype(column):
-        naive = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
-        return pd.Series(
-            np.where(naive.isna(), np.nan, naive.astype("datetime64[ms]").astype("int64")),
-            index=column.index,
-            dtype="float64",
-        )
     if pd.api.types.is_bool_dtype(column):
         return None
-    if pd.api.types.is_numeric_dtype(column):
-        values = column.astype("Float64").to_numpy("float64", na_value=np.nan)
-        finite = values[np.isfinite(values)]
-        if not finite.size:
-            return None
-        middle = float(np.median(finite))
-        for unit in (1e-3, 1.0, 1e3, 1e6):  # units per millisecond: s, ms, us, ns
-            if 978e9 * unit <= middle <= 4102e9 * unit:
-                return pd.Series(np.where(np.isfinite(values), values / unit, np.nan), index=column.index)
-        return None
+    if pd.api.types.is_datetime64_any_dtype(column):
+        naive = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
+        values = naive.astype("datetime64[ms]").astype("int64").to_numpy("float64")
+        return pd.Series(np.where(naive.isna(), np.nan, values), index=column.index)
     known = column.dropna()
-    if known.empty or not all(isinstance(v, str) and re.match(r"\d{4}-\d\d-\d\d", v) for v in known.head(20)):
+    if known.empty or not all(_may_be_time(v) for v in known.head(20)):
         return None
-    parsed = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
-    if parsed.notna().sum() < NUMBER_SHARE * len(known):
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    result = np.full(len(column), np.nan)
+    for unit in (1e-3, 1.0, 1e3, 1e6):  # units per millisecond: s, ms, us, ns; their ranges do not overlap
+        fits = (numbers >= FIRST_TIME * unit) & (numbers <= LAST_TIME * unit)
+        result[fits] = numbers[fits] / unit
+    text = np.isnan(numbers) & column.notna().to_numpy()
+    if text.any():
+        parsed = pd.to_datetime(column[text].astype(str), errors="coerce", utc=True, format="ISO8601")
+        result[text] = epoch_milliseconds(parsed)
+    if np.isfinite(result).sum() < NUMBER_SHARE * len(known):
         return None
-    return epoch_milliseconds(parsed)
+    return pd.Series(result, index=column.index)
+
+
+def _may_be_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.match(r"\d{4}-\d\d-\d\d|\d{10,19}$", value))
 
 
 def default_protected(columns: list[str]) -> list[str]:
@@ -127,15 +135,15 @@ def choose_columns(frame: pd.DataFrame) -> ColumnChoice:
 
 def _hashable(column: pd.Series) -> pd.Series:
     """Lists and dicts as text, so that values can be counted."""
-    if column.dtype == object and column.map(lambda v: isinstance(v, list | dict | set | np.ndarray)).any():
+    if column.dtype == object and column.map(lambda v: isinstance(v, list | tuple | dict | set | np.ndarray)).any():
         return column.map(lambda v: v if v is None or isinstance(v, str | float | int) else str(v))
     return column
 
 
 def _event_time(frame: pd.DataFrame) -> str | None:
-    """OCSF's ``time`` if it is there, else the first column that looks like a time by name and value."""
-    names = [c for c in frame.columns if str(c).lower() == "time"]
-    names += [c for c in frame.columns if TIME_NAMES.search(str(c).lower()) and c not in names]
+    """OCSF's ``time`` if it is there, else the first column that is a time by name and value."""
+    names = [c for c in frame.columns if EVENT_TIME_NAMES.search(str(c).lower())]
+    names.sort(key=lambda c: str(c).lower() != "time")
     return next((c for c in names if epoch_milliseconds(frame[c]) is not None), None)
 
 
@@ -151,21 +159,22 @@ def _judge(name: str, column: pd.Series, *, is_event_time: bool) -> tuple[str, s
         return "dropped", "empty"
     if len(counts) == 1 and known == len(column):
         return "dropped", f"constant: always {str(counts.index[0])[:40]!r}"
-    if TIME_NAMES.search(lower) and epoch_milliseconds(column) is not None:
+    named_so = TIME_NAMES.search(lower) or pd.api.types.is_datetime64_any_dtype(column)
+    if named_so and epoch_milliseconds(column) is not None:
         return "dropped", "another time: only differences between times would say something"
     if pd.api.types.is_bool_dtype(column):
         return "categorical", "true or false"
     once = float((counts == 1).sum()) / known
-    is_entity = bool(ENTITY_NAMES.search(lower))
+    is_entity = bool(ENTITY_NAMES.search(lower)) and not lower.endswith("port")
     limit = ENTITY_NEAR_UNIQUE if is_entity else NEAR_UNIQUE
     if pd.api.types.is_numeric_dtype(column):
-        return _judge_number(lower, column, counts, once, limit)
+        return _judge_number(lower, counts, once, limit)
     if len(counts) > FEW_INTEGERS and _share_of_numbers(column) >= NUMBER_SHARE and not CODE_NAMES.search(lower):
         return "numerical", "text that holds numbers"
     if once > limit:
         return "dropped", f"identifier: {once:.0%} of its values occur once"
     length = float(counts.index.astype(str).str.len().to_numpy().mean())
-    if length > TEXT_LENGTH and len(counts) > 0.2 * known:
+    if length > TEXT_LENGTH and len(counts) > max(FEW_INTEGERS, 0.2 * known):
         return (
             "dropped",
             f"free text: {length:.0f} characters on average, {len(counts)} values in {known} rows",
@@ -174,14 +183,18 @@ def _judge(name: str, column: pd.Series, *, is_event_time: bool) -> tuple[str, s
     return "categorical", f"{kind}: {len(counts)} values"
 
 
-def _judge_number(lower: str, column: pd.Series, counts: pd.Series, once: float, limit: float) -> tuple[str, str]:
+def _judge_number(lower: str, counts: pd.Series, once: float, limit: float) -> tuple[str, str]:
     """A number is a quantity unless its name or its few values say that it is a code."""
     values = pd.to_numeric(pd.Series(counts.index), errors="coerce").to_numpy("float64", na_value=np.nan)
     finite = values[np.isfinite(values)]
     whole = bool(finite.size) and bool(np.all(finite == np.floor(finite)))
+    if whole and RECYCLED_NAMES.search(lower):
+        return "dropped", "number that the operating system hands out anew"
     if whole and CODE_NAMES.search(lower):
         if once > limit:
             return "dropped", f"identifier: {once:.0%} of its values occur once"
+        if counts.iloc[:MANY_VALUES].sum() < counts.sum() / 2:
+            return "dropped", f"identifier: {len(counts)} values, none of them common"
         return "categorical", f"code by its name: {len(counts)} values"
     if whole and len(counts) <= FEW_INTEGERS:
         return "categorical", f"whole numbers with {len(counts)} values"

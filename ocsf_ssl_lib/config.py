@@ -27,7 +27,7 @@ class FrozenConfig(BaseModel):
         128
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, validate_default=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

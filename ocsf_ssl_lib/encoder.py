@@ -81,6 +81,13 @@ class FeatureEmbedding(nn.Module):
         missing_mask: Tensor | None = None,  # (B, D_num) bool, True = the event has no value
     ) -> Tensor:
         """Shapes as annotated; returns (B, d_model)."""
+        # One column too few would broadcast, and be encoded as something else.
+        expected = (self.num_numerical_features, len(self.cardinalities))
+        if (numerical.shape[1], categorical.shape[1]) != expected:
+            raise InputError(
+                f"the encoder was built for {expected[0]} numerical and {expected[1]} categorical columns, "
+                f"however: {numerical.shape[1]} and {categorical.shape[1]}"
+            )
         extra: Tensor | float = 0.0
         for mask, vector in ((numerical_mask, self.hidden_vector), (missing_mask, self.missing_vector)):
             if mask is not None and self.num_numerical_features:
@@ -162,6 +169,8 @@ class TabularResNet(nn.Module):
         d_embedding: int = 16,
     ) -> None:
         super().__init__()
+        if num_numerical_features < 0:
+            raise InputError(f"num_numerical_features must not be negative, however: {num_numerical_features=}")
         if num_numerical_features + len(categorical_cardinalities) == 0:
             raise InputError("an encoder needs at least one numerical or categorical column")
         for cardinality in categorical_cardinalities:
@@ -171,13 +180,15 @@ class TabularResNet(nn.Module):
             raise InputError(
                 f"d_model must be positive and num_blocks not negative, however: {d_model=}, {num_blocks=}"
             )
+        if num_classes is not None and num_classes < 1:
+            raise InputError(f"num_classes must be positive, or None for no head, however: {num_classes=}")
         self.num_numerical_features = num_numerical_features
         self.categorical_cardinalities = list(categorical_cardinalities)
         self.d_model = d_model
         self.embedding_layer = FeatureEmbedding(num_numerical_features, categorical_cardinalities, d_model, d_embedding)
         blocks = [ResNetBlock(d_model, dropout) for _ in range(num_blocks)]
         self.featurizer = nn.Sequential(*blocks, nn.LayerNorm(d_model))
-        self.head = nn.Linear(d_model, num_classes) if num_classes else None
+        self.head = nn.Linear(d_model, num_classes) if num_classes is not None else None
 
     def forward(
         self,

@@ -1,6 +1,6 @@
 """The errors and warnings a user meets: one line each, naming what is wrong and the remedy."""
 
-__all__ = ["DataWarning", "InputError"]
+__all__ = ["DataWarning", "InputError", "TrainingError"]
 
 
 class InputError(ValueError):
@@ -12,3 +12,7 @@ class InputError(ValueError):
 
 class DataWarning(UserWarning):
     """Input that was used, but not all of it or not as given (values that do not parse, say)."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: the loss is not a finite number."""

@@ -33,6 +33,8 @@ def split_by_time(
         raise InputError(f"no column {time!r} to split by; name the column that holds the time")
     if frame[time].isna().any():
         raise InputError(f"{int(frame[time].isna().sum())} events have no {time!r}; drop them before splitting by time")
+    if frame.empty:
+        raise InputError("no events to split")
     border = frame[time].sort_values().iloc[min(len(frame) - 1, int(len(frame) * (1 - test_fraction)))]
     return frame[frame[time] < border], frame[frame[time] >= border]
 
@@ -55,6 +57,8 @@ def detection_report(scores: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:
     for name, ids in (("scores", scores.index), ("labels", labels.get(KEY))):
         if ids is None:
             raise InputError(f"labels have no column {KEY!r} to join them by; they have {', '.join(labels.columns)}")
+        if ids.isna().any():
+            raise InputError(f"{name}: {int(np.sum(ids.isna()))} event(s) have no {KEY}; they cannot be joined")
         twice = ids[ids.duplicated()]
         if len(twice):
             raise InputError(f"{name}: event id {twice[0] if isinstance(twice, pd.Index) else twice.iloc[0]!r} twice")
@@ -66,10 +70,15 @@ def detection_report(scores: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:
     values = -scores.to_numpy("float64")
     if not np.isfinite(values).all():
         raise InputError(f"the score of event {scores.index[~np.isfinite(values)][0]!r} is not a finite number")
+    foreign = known.loc[~known["is_anomaly"].isin([True, False]), "is_anomaly"]
+    if len(foreign):  # bool('0') is True
+        raise InputError(f"labels: is_anomaly must be true or false (1 or 0), however: {foreign.iloc[0]!r}")
     truth = known["is_anomaly"].to_numpy(bool)
     if truth.all() or not truth.any():
         raise InputError("the events are all of one kind: there is nothing to tell apart")
-    kinds = known["anomaly_type"].to_numpy(object) if "anomaly_type" in known else np.full(len(truth), "", object)
+    kinds = np.full(len(truth), "", object)
+    if "anomaly_type" in known:
+        kinds = known["anomaly_type"].astype(object).where(known["anomaly_type"].notna(), "").to_numpy()
     masks = {"all": np.ones(len(truth), bool)}
     masks |= {str(kind): ~truth | (kinds == kind) for kind in sorted(set(kinds[truth])) if kind}
     return pd.DataFrame([_figures(name, truth[mask], values[mask]) for name, mask in masks.items()])

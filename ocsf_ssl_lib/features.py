@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -49,7 +51,7 @@ class Batch(NamedTuple):
     missing_mask: torch.Tensor
 
 
-class OCSFPreprocessor(TransformerMixin, BaseEstimator):
+class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # three arrays
     """Learn from events how to turn events into numbers and category ids.
 
     What happens to what was not there in training is part of the contract:
@@ -121,6 +123,7 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator):
         Raises:
             InputError: fewer than two rows, an unknown column, or no column with anything to learn from.
         """
+        self._check_options()
         _check_frame(frame)
         if len(frame) < 2:
             raise InputError(f"{len(frame)} event(s) to learn from; at least 2 are needed, and thousands make sense")
@@ -158,17 +161,34 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "vocabularies_")
         return np.array(self.numerical_names_ + self.categorical_names_, dtype=object)
 
+    def _check_options(self) -> None:
+        if self.on_missing_column not in ("error", "missing"):
+            raise InputError(f"on_missing_column must be 'error' or 'missing', however: {self.on_missing_column!r}")
+        for name in ("max_categories", "min_frequency"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be positive, however: {getattr(self, name)}")
+        for name in ("numerical_cols", "categorical_cols"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"{name} must be a list of columns, however: {getattr(self, name)!r}")
+        try:
+            zoneinfo.ZoneInfo(self.timezone)
+        except (ValueError, zoneinfo.ZoneInfoNotFoundError, OSError):
+            raise InputError(
+                f"no such time zone: {self.timezone!r}; give an IANA name such as 'Europe/Berlin'"
+            ) from None
+
     def _choose(self, frame: pd.DataFrame) -> None:
         """Settle ``numerical_names_``, ``categorical_names_`` and ``column_report_``."""
-        named = [*(self.numerical_cols or []), *(self.categorical_cols or [])]
+        numerical = list(self.numerical_cols) if self.numerical_cols is not None else []
+        categorical = list(self.categorical_cols) if self.categorical_cols is not None else []
+        named = [*numerical, *categorical]
         twice = sorted({c for c in named if named.count(c) > 1})
         if twice:
             raise InputError(f"column named twice: {', '.join(twice)}; a column is either numerical or categorical")
-        absent = [c for c in named if c.split("@")[0] not in frame.columns]
+        absent = [c for c in named if _source(c, frame)[0] not in frame.columns]
         if absent:
             raise InputError(f"no such column: {', '.join(absent)}; the events have {_some(frame.columns)}")
-        rows = [(c, "numerical" if c in (self.numerical_cols or []) else "categorical", "named by you") for c in named]
-        numerical, categorical = list(self.numerical_cols or []), list(self.categorical_cols or [])
+        rows = [(c, "numerical" if c in numerical else "categorical", "named by you") for c in named]
         if self.numerical_cols is None or self.categorical_cols is None:
             choice = choose_columns(frame.drop(columns=[c for c in named if c in frame.columns]))
             if self.numerical_cols is None:
@@ -178,14 +198,18 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator):
                 derived = [c for c in derived if self._category(frame, c).nunique(dropna=False) > 1]
                 categorical = choice.categorical + derived
                 rows += [(c, "categorical", f"derived from {choice.time}") for c in derived]
-            rows = list(choice.report.itertuples(index=False, name=None)) + rows
+            given = {"numerical": self.numerical_cols is not None, "categorical": self.categorical_cols is not None}
+            rows = [
+                (c, "dropped", f"not among the {role} columns you named") if given.get(role) else (c, role, reason)
+                for c, role, reason in choice.report.itertuples(index=False, name=None)
+            ] + rows
         if not numerical and not categorical:
             raise InputError(f"nothing to learn from: no column varies in a useful way in {_some(frame.columns)}")
         self.numerical_names_, self.categorical_names_ = numerical, categorical
         self.column_report_ = pd.DataFrame(rows, columns=["column", "role", "reason"])
 
     def _require_columns(self, frame: pd.DataFrame) -> None:
-        needed = dict.fromkeys(c.split("@")[0] for c in self.numerical_names_ + self.categorical_names_)
+        needed = dict.fromkeys(_source(c, frame)[0] for c in self.numerical_names_ + self.categorical_names_)
         gone = [c for c in needed if c not in frame.columns]
         if gone and self.on_missing_column == "error":
             raise InputError(
@@ -195,13 +219,15 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator):
 
     def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
         """(N, D_num) float64, NaN where missing or not a number."""
-        columns = [_as_numbers(frame[c], c) if c in frame.columns else None for c in self.numerical_names_]
-        empty = np.full(len(frame), np.nan)
-        return np.column_stack([empty if c is None else c for c in columns]) if columns else np.empty((len(frame), 0))
+        values = np.full((len(frame), len(self.numerical_names_)), np.nan)
+        for k, name in enumerate(self.numerical_names_):
+            if name in frame.columns:
+                values[:, k] = _as_numbers(frame[name], name)
+        return values
 
     def _category(self, frame: pd.DataFrame, name: str) -> pd.Series:
         """A column of the table, or one derived from a column of times."""
-        source, _, part = name.partition("@")
+        source, part = _source(name, frame)
         if source not in frame.columns:
             return pd.Series([None] * len(frame), index=frame.index, dtype=object)
         if not part:
@@ -211,7 +237,7 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator):
             if frame[source].isna().all():
                 return pd.Series([None] * len(frame), index=frame.index, dtype=object)
             raise InputError(f"column {source!r} holds no times, so {name!r} cannot be derived from it")
-        local = pd.to_datetime(times, unit="ms", utc=True).dt.tz_convert(self.timezone)
+        local = pd.to_datetime(times, unit="ms", utc=True, errors="coerce").dt.tz_convert(self.timezone)
         if part == "hour":
             return local.dt.strftime("%H")
         if part == "weekday":
@@ -254,29 +280,51 @@ class OCSFDataset(Dataset):
 
         A last batch of a single row joins the one before it: a contrastive loss needs a second row.
         """
-        n = len(self)
+        n, count = len(self), self.num_batches(batch_size)
         order = torch.randperm(n, generator=generator).to(self.tensors.categorical.device) if generator else None
-        starts = list(range(0, n, batch_size))
-        if n > batch_size and n % batch_size == 1:
-            starts.pop()
-        for k, start in enumerate(starts):
-            stop = n if k == len(starts) - 1 else start + batch_size
+        for k in range(count):
+            start, stop = k * batch_size, n if k == count - 1 else (k + 1) * batch_size
             yield self[slice(start, stop)] if order is None else self[order[start:stop]]
+
+    def num_batches(self, batch_size: int) -> int:
+        """How many batches ``batches`` gives."""
+        full, rest = divmod(len(self), batch_size)
+        return full + (rest > 1 or (rest == 1 and full == 0))
 
 
 def _check_frame(frame: Any) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"events must be a pandas DataFrame with named columns, however: {type(frame).__name__}")
+    foreign = [c for c in frame.columns if not isinstance(c, str)]
+    if foreign:
+        raise InputError(f"column names must be text, however: {foreign[0]!r}; name the columns")
     if frame.columns.duplicated().any():
         names = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
         raise InputError(f"column name(s) used more than once: {', '.join(names)}; rename them")
+
+
+def _source(name: str, frame: pd.DataFrame) -> tuple[str, str]:
+    """The column a feature is read from, and what is derived from it: ``time@hour`` -> ``time``, ``hour``."""
+    base, _, part = name.rpartition("@")  # but "@timestamp" and whatever stands in the table are columns themselves
+    return (base, part) if base and name not in frame.columns else (name, "")
 
 
 def _as_numbers(column: pd.Series, name: str) -> np.ndarray:
     """Any dtype -> float64 with NaN; says so when something that was there is not a number."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("Float64").to_numpy("float64", na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    if pd.api.types.is_timedelta64_dtype(column):
+        return column.dt.total_seconds().to_numpy("float64")
+    if pd.api.types.is_datetime64_any_dtype(column) and column.notna().any():
+        raise InputError(
+            f"numerical column {name!r} holds times; take '{name}@hour' and '{name}@weekday' as categories"
+        )
+    if column.isna().all():
+        return np.full(len(column), np.nan)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    except OverflowError:  # an integer of more than 308 digits
+        numbers = np.array([_as_number(v) for v in column])
     lost = column.notna().to_numpy() & np.isnan(numbers)
     if lost.any():
         example = column.to_numpy(dtype=object)[lost][0]
@@ -287,6 +335,15 @@ def _as_numbers(column: pd.Series, name: str) -> np.ndarray:
             stacklevel=4,
         )
     return numbers
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _some(columns: pd.Index, limit: int = 12) -> str:

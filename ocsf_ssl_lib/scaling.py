@@ -15,6 +15,7 @@ __all__ = ["NumberScaler"]
 MAX_QUANTILES = 1000  # landmarks of the empirical distribution; finer ones changed nothing on 100 000 rows
 SUBSAMPLE = 200_000  # rows that place the landmarks
 STANDARD_CLIP = 10.0  # standard deviations; an infinity lands here
+LARGEST = 1e100  # what is larger counts as this: its square can still be summed, an infinity becomes comparable
 
 
 class NumberScaler:
@@ -43,7 +44,7 @@ class NumberScaler:
         Raises:
             InputError: a column without a single finite number.
         """
-        finite = np.where(np.isfinite(values), values, np.nan)
+        finite = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
         known = np.isfinite(finite).sum(axis=0)
         for name, count in zip(names, known, strict=True):
             if not count:
@@ -66,16 +67,20 @@ class NumberScaler:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """(N, D) float64 with NaN where missing -> (N, D) float32 without NaN."""
+        if not len(values):
+            return values.astype(np.float32)
         missing = np.isnan(values)
+        finite = np.clip(values, -LARGEST, LARGEST)  # NaN stays NaN
         if self.scaling == "standard":
-            scaled = self.estimator.transform(np.nan_to_num(values, nan=np.nan, posinf=1e300, neginf=-1e300))
+            scaled = np.asarray(self.estimator.transform(finite))
             return np.where(missing, 0.0, np.clip(scaled, -STANDARD_CLIP, STANDARD_CLIP)).astype(np.float32)
-        finite = np.nan_to_num(values, nan=np.nan, posinf=1e300, neginf=-1e300)
-        rank = self.estimator.transform(finite)
+        rank = np.asarray(self.estimator.transform(finite))
         r = {k: np.asarray(v) for k, v in self.ranks.items()}
-        # A constant column is at both ends at once: its middle rank is 1/2.
+        # The ends have the middle of their ties, and nothing between them lies further out. A constant column is at
+        # both ends at once: its middle rank is 1/2.
         at_low, at_high = finite == r["low"], finite == r["high"]
-        rank = np.where(at_low, r["low_share"] / 2, np.where(at_high, 1 - r["high_share"] / 2, rank))
+        rank = np.where(at_low, 0.0, np.where(at_high, 1.0, rank))
+        rank = np.clip(rank, r["low_share"] / 2, 1 - r["high_share"] / 2)
         rank = np.where(finite < r["low"], r["edge"], np.where(finite > r["high"], 1 - r["edge"], rank))
         rank = np.clip(rank, r["edge"], 1 - r["edge"])
         return np.where(missing, 0.0, ndtri(np.where(missing, 0.5, rank))).astype(np.float32)

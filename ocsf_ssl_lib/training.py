@@ -23,17 +23,13 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ocsf_ssl_lib.config import FrozenConfig
-from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.errors import InputError, TrainingError
 from ocsf_ssl_lib.features import OCSFDataset
 from ocsf_ssl_lib.pretext.base import SSLModel
 
-__all__ = ["EarlyStopping", "History", "TrainingConfig", "TrainingError", "train_self_supervised"]
+__all__ = ["EarlyStopping", "History", "TrainingConfig", "train_self_supervised"]
 
 VALIDATION_SEED = 20_002  # the noise of the validation views: the same in every epoch, so that its loss can be compared
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on: the loss or a gradient is not a finite number."""
 
 
 class TrainingConfig(FrozenConfig):
@@ -145,7 +141,7 @@ def train_self_supervised(
 
     Raises:
         InputError: fewer than two events.
-        TrainingError: the loss is not a finite number; names the step, the columns at fault and the remedy.
+        TrainingError: a loss or gradient is not a finite number; names the step, the columns at fault and the remedy.
     """
     config = config if config is not None else TrainingConfig()
     for name, dataset in (("train", train), ("validation", validation)):
@@ -168,7 +164,7 @@ def _train(
     accelerator: Accelerator,
     progress: bool,
 ) -> History:
-    steps = config.max_epochs * math.ceil(len(train) / config.batch_size)
+    steps = config.max_epochs * train.num_batches(config.batch_size)
     optimizer = _optimizer(model, config.learning_rate or model.config.learning_rate, config.weight_decay)
     schedule = _warmup_cosine(optimizer, steps, config)
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
@@ -190,10 +186,12 @@ def _train(
                 loss = model.calculate_loss(batch, generator=noise)
                 value = float(loss.detach())
                 if not math.isfinite(value):
-                    raise TrainingError(_diagnosis(value, epoch, len(losses), batch.numerical))
+                    raise TrainingError(_diagnosis("loss", value, epoch, len(losses), batch.numerical))
                 optimizer.zero_grad()
                 accelerator.backward(loss)
-                accelerator.clip_grad_norm_(model.parameters(), config.gradient_clip)
+                norm = float(accelerator.clip_grad_norm_(model.parameters(), config.gradient_clip))
+                if not math.isfinite(norm):  # before the step: the weights are still good
+                    raise TrainingError(_diagnosis("gradient", norm, epoch, len(losses), batch.numerical))
                 optimizer.step()
                 schedule.step()
                 losses.append(value)
@@ -235,10 +233,10 @@ def evaluate_loss(model: SSLModel, dataset: OCSFDataset, batch_size: int) -> dic
 
 def _optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """AdamW; decay pulls on the weights of linear layers only, not on biases, norms and lookup tables."""
-    tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    linear = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear)}
     parameters = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in tables]
-    kept = [p for p in parameters if p.ndim < 2 or id(p) in tables]
+    decayed = [p for p in parameters if id(p) in linear]
+    kept = [p for p in parameters if id(p) not in linear]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
@@ -257,10 +255,10 @@ def _warmup_cosine(optimizer: torch.optim.Optimizer, steps: int, config: Trainin
     return LambdaLR(optimizer, factor)
 
 
-def _diagnosis(loss: float, epoch: int, step: int, numerical: torch.Tensor) -> str:
-    """One line on a loss that is not finite."""
+def _diagnosis(what: str, value: float, epoch: int, step: int, numerical: torch.Tensor) -> str:
+    """One line on a loss or a gradient that is not finite."""
     bad = (~torch.isfinite(numerical)).any(0).nonzero().flatten().tolist()
-    where = f"the loss is {loss} in epoch {epoch}, step {step}"
+    where = f"the {what} is {value} in epoch {epoch}, step {step}"
     if bad:
         return f"{where}: numerical column(s) {bad} hold NaN or infinity; pass data through OCSFPreprocessor"
     return f"{where} with finite input: lower the learning rate or raise the temperature"

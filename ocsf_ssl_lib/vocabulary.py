@@ -47,7 +47,9 @@ def canonical_key(value: Any) -> str | None:
     if isinstance(value, float | np.floating):
         if math.isnan(value):
             return None
-        return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
+        if math.isfinite(value) and value == int(value):
+            return str(int(value))
+        return str(value)  # not repr(float(value)): a float32 0.1 is '0.1' too
     if isinstance(value, list | tuple | dict | np.ndarray):
         plain = value.tolist() if isinstance(value, np.ndarray) else value
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)

@@ -154,7 +154,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def score_samples(self, X: pd.DataFrame) -> np.ndarray:
         """Scores of N events: (N,) float64, higher = more normal."""
-        return self.scorer_.score(self.transform(X))
+        embeddings = self.transform(X)
+        return self.scorer_.score(embeddings) if len(embeddings) else np.empty(0)
 
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
         """``score_samples`` shifted so that negative means anomaly."""
@@ -185,11 +186,17 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             raise InputError(f"contamination must be above 0 and at most 0.5, however: {self.contamination}")
         if not 0 <= self.validation_fraction < 1:
             raise InputError(f"validation_fraction must be in 0..1, however: {self.validation_fraction}")
+        self._training_config(self.batch_size, seed=0)
 
     def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
+        if isinstance(self.random_state, int | np.integer) and self.random_state >= 0:
             return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError:
+            raise InputError(
+                f"random_state must be a number from 0 on, or None, however: {self.random_state!r}"
+            ) from None
 
     def _new_model(self) -> SSLModel:
         """A model with fresh weights for the columns that were chosen."""
@@ -213,15 +220,13 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         order = np.random.default_rng(self.seed_).permutation(len(data))
         held = int(len(data) * self.validation_fraction)
         validation = _rows(data, np.sort(order[:held])) if held >= 2 else None
-        config = TrainingConfig(
-            max_epochs=self.max_epochs,
-            batch_size=min(self.batch_size, max(2, len(data) - held)),
-            patience=self.patience,
-            device=self.device,
-            seed=self.seed_,
-        )
+        config = self._training_config(min(self.batch_size, max(2, len(data) - held)), self.seed_)
         train = _rows(data, np.sort(order[held if validation is not None else 0 :]))
         return train_self_supervised(self.model_, train, validation, config, progress=self.progress)
+
+    def _training_config(self, batch_size: int, seed: int) -> TrainingConfig:
+        options = {"max_epochs": self.max_epochs, "patience": self.patience, "device": self.device}
+        return TrainingConfig.from_dict(options | {"batch_size": batch_size, "seed": seed})
 
     @torch.no_grad()
     def _embed(self, data: OCSFDataset) -> np.ndarray:

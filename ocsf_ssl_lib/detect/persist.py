@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from ocsf_ssl_lib.artifact import Artifact, load_artifact, save_artifact
 from ocsf_ssl_lib.detect.scores import make_scorer
@@ -32,10 +33,11 @@ def save_detector(detector: OCSFAnomalyDetector, path: str | Path, *, overwrite:
     """Write a fitted detector to a folder."""
     prep = detector.preprocessor_
     options = {k: v for k, v in detector.get_params(deep=False).items() if k not in NOT_STORED}
-    listed = {k: list(v) for k, v in options.items() if isinstance(v, list | tuple | np.ndarray | pd.Index)}
+    plain = {k: v.item() for k, v in options.items() if isinstance(v, np.generic)}  # JSON knows no numpy
+    plain |= {k: [str(c) for c in v] for k, v in options.items() if isinstance(v, list | tuple | np.ndarray | pd.Index)}
     config = {
         "kind": "OCSFAnomalyDetector",
-        "options": options | listed,
+        "options": options | plain,
         "model": detector.model_.config.model_dump(mode="json"),
         "seed": detector.seed_,
         "offset": detector.offset_,
@@ -63,8 +65,8 @@ def load_detector(cls: type[D], path: str | Path) -> D:
         return _assemble(cls, artifact)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} does not fit this version of the library ({first}); train the model again") from None
 
 
@@ -87,6 +89,8 @@ def _assemble(cls: type[D], artifact: Artifact) -> D:
     prep.cardinalities_ = [len(v) for v in prep.vocabularies_.values()]
     prep.column_report_ = pd.DataFrame(c["column_report"])
     prep.n_features_in_ = len(prep.numerical_names_) + len(prep.categorical_names_)
+    if prep.numerical_names_ and not isinstance(artifact.estimator, QuantileTransformer | StandardScaler):
+        raise ValueError("the scaler of the numbers is missing")
     prep.scaler_ = NumberScaler(detector.scaling)
     prep.scaler_.estimator, prep.scaler_.ranks = artifact.estimator, dict(c["ranks"])
     detector.preprocessor_ = prep

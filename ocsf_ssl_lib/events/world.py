@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ocsf_ssl_lib.events.catalogue import COUNTRIES, DEPARTMENTS, SERVICES, SITES
+from ocsf_ssl_lib.events.catalogue import AGENTS, COUNTRIES, DEPARTMENTS, SERVICES, SITES
 
-__all__ = ["HOUR", "World", "build_world", "pick", "texts", "trait_weights"]
+__all__ = ["DAY", "HOUR", "MACHINES", "World", "build_world", "pick", "texts", "trait_weights", "without"]
 
 HOUR = 3_600_000  # milliseconds
 DAY = 24 * HOUR
@@ -26,8 +26,17 @@ _SURNAMES = (
     "lange lee lim lopez martin mehta meyer mori nair ng nguyen novak ortiz patel perez pinto rao reis rossi "
     "sato schmidt sharma silva singh smith souza tan tanaka vogel wagner walker weber wolf wong wright yamada "
     "young zhang"
-).split()
-_SERVICE_ACCOUNTS = ("svc-backup", "svc-ci", "svc-monitor", "svc-etl", "svc-deploy", "svc-scan", "svc-sync", "svc-report")
+)
+_SERVICE_ACCOUNTS = (
+    "svc-backup",
+    "svc-ci",
+    "svc-monitor",
+    "svc-etl",
+    "svc-deploy",
+    "svc-scan",
+    "svc-sync",
+    "svc-report",
+)
 _SERVERS_PER_ROLE = {
     "directory": 4, "resolver": 3, "mail": 2, "voice": 2, "files": 6, "compute": 10, "terminal": 5,
     "database": 6, "logs": 2, "identity": 2, "gateway": 3,
@@ -85,6 +94,13 @@ def texts(values: Any) -> np.ndarray:
     return out
 
 
+def without(values: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """The texts with None where ``lost``."""
+    out = values.astype(object)
+    out[lost] = None
+    return out
+
+
 def trait_weights(weights: list[dict[str, float]]) -> np.ndarray:
     """The ``weights`` of a table as cumulated shares ``(departments, items)``."""
     table = np.array([[w.get(d.trait, 0.0) for w in weights] for d in DEPARTMENTS], dtype=float)
@@ -112,7 +128,7 @@ def build_world(rng: np.random.Generator, *, users: int, start: int, days: int) 
     country = np.concatenate(
         [_quota(rng, [c.staff for c in COUNTRIES], people), rng.integers(0, 5, machines)]  # servers stand in offices
     )
-    is_admin = (rng.random(users) < np.where(department == 6, 0.7, np.where(department == 0, 0.06, 0.0)))
+    is_admin = rng.random(users) < np.where(department == 6, 0.7, np.where(department == 0, 0.06, 0.0))
     kind = np.where(department == MACHINES, 4, np.where(is_admin, 2, 1))
     rank = rng.permutation(people)
     activity = np.concatenate([(rank + 3.0) ** -0.85, np.zeros(machines)])
@@ -180,9 +196,11 @@ def _quota(rng: np.random.Generator, shares: list[float], count: int) -> np.ndar
 def _names(rng: np.random.Generator, people: int, machines: int) -> np.ndarray:
     """``initial.surname``, numbered once they run out, and the names of service accounts."""
     initials = "abcdefghijklmnoprstvwy"
-    stock = [f"{i}.{s}" for i in initials for s in _SURNAMES]
+    stock = [f"{i}.{s}" for i in initials for s in _SURNAMES.split()]
     order = rng.permutation(len(stock))
-    humans = [stock[order[k % len(stock)]] + (str(k // len(stock) + 1) if k >= len(stock) else "") for k in range(people)]
+    humans = [
+        stock[order[k % len(stock)]] + (str(k // len(stock) + 1) if k >= len(stock) else "") for k in range(people)
+    ]
     known = len(_SERVICE_ACCOUNTS)
     services = [_SERVICE_ACCOUNTS[k % known] + (f"-{k // known + 1}" if k >= known else "") for k in range(machines)]
     return texts(humans + services)
@@ -222,8 +240,6 @@ def _hours(rng: np.random.Generator, users: int, is_machine: np.ndarray) -> np.n
 
 def _agents(rng: np.random.Generator, department: np.ndarray) -> np.ndarray:
     """Two user agents per user, by the taste of the department."""
-    from ocsf_ssl_lib.events.catalogue import AGENTS
-
     weights = trait_weights([w for _, w in AGENTS])
     return np.stack([pick(rng, weights, department), pick(rng, weights, department)], axis=1)
 

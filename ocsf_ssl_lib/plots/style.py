@@ -66,9 +66,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INK = "#010203"
-"""Text, axes and outlines: written as ``currentColor``, so dark on a light page and light on a dark one."""
+"""For text, axes and outlines, written as ``currentColor``: dark on a light page and light on a dark one."""
 MUTED = "#808080"
-"""Whatever should step back: grid, reference lines, context."""
+"""For whatever should step back, such as grid, reference lines and context."""
 
 # Every hue keeps a contrast of 3:1 against white and against the book's dark page. Colour never carries a
 # meaning alone: pairs differ in lightness too, and series have their own marker and line style.

@@ -40,7 +40,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.1, chunk_size: int | 
         Scalar, mean over the 2N views; ``log(2N - 1)`` when all embeddings are equal.
 
     Raises:
-        InputError: shapes that differ, fewer than two events, a temperature that is not positive.
+        InputError: shapes that differ, fewer than two events, a temperature or chunk size that is not positive.
 
     Example:
         >>> import math, torch
@@ -56,6 +56,8 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.1, chunk_size: int | 
         raise InputError("nt_xent needs at least 2 events: with one there is nothing to push away")
     if not temperature > 0:
         raise InputError(f"temperature must be positive, however: {temperature=}")
+    if chunk_size is not None and chunk_size < 1:
+        raise InputError(f"chunk_size must be positive, or None for the whole matrix at once, however: {chunk_size=}")
     n = len(z1)
     z = F.normalize(torch.cat([z1, z2]), dim=1)  # (2N, d)
     partner = torch.arange(2 * n, device=z.device).roll(n)  # (2N,) i <-> i + N

@@ -1,0 +1,82 @@
+# From a fresh clone, `make book` and `make test` do all of their own set-up.
+# They need Python 3.11 or newer and make. `make` alone lists what there is.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+ENV := $(VENV)/.installed
+HTML := _build/html/index.html
+
+# One thread: sums are then added in one order, and two test workers do not fight over two cores.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export PYTHONHASHSEED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve notebooks lab test test-quick test-all lint format bench env pins clean
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+##@ Read
+book: $(ENV)  ## run the chapters and build the book; says where it is
+	@$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@$(PY) tools/check_site.py
+	@echo "The book is in $(HTML)"
+	@echo "Open file://$(CURDIR)/$(HTML), or run: make serve"
+
+serve: book  ## build the book and show it at http://localhost:8000
+	@$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+lab: $(ENV)  ## open the notebooks in JupyterLab (installs it on first use)
+	@test -x $(BIN)/jupyter-lab || $(PY) -m pip install --quiet jupyterlab
+	@$(BIN)/jupyter-lab notebooks
+
+##@ Write
+notebooks: book  ## write notebooks/*.ipynb from the run of the book
+	@$(PY) tools/export_notebooks.py
+	@$(PY) tools/check_notebooks.py
+
+format: $(ENV)  ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+##@ Check
+test: lint  ## all that a contributor needs: lint, tests, changed notebooks
+	@$(PY) tools/check_notebooks.py
+	@$(PY) tools/run_notebooks.py
+	@$(PY) -m pytest -n 2
+	@echo "All checks passed."
+
+test-quick: $(ENV)  ## the tests that take no more than seconds
+	@$(PY) -m pytest -n 2 -m "not slow"
+
+test-all: lint book  ## everything: also every notebook, and the built pages
+	@$(PY) tools/check_notebooks.py
+	@$(PY) tools/run_notebooks.py --all
+	@$(PY) -m pytest -n 2
+
+lint: $(ENV)  ## ruff and mypy
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(ENV)  ## measure speed and memory on this machine
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+##@ Keep house
+env: $(ENV)  ## make the virtual environment in .venv
+	@echo "The environment is in $(VENV); use it with: . $(BIN)/activate"
+
+$(ENV): requirements.txt pyproject.toml
+	@tools/make_env.sh $(VENV)
+
+pins: $(ENV)  ## renew requirements.txt from what is installed now
+	@$(PY) tools/pins.py
+
+clean:  ## remove what was built, but for the environment
+	rm -rf _build .make .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""What this book needs beyond Jupyter Book: launch links, fresh results, themed figures, one address.
+
+* The execution cache of jupyter-cache knows the text of cells alone. It is dropped, with everything
+  rendered from it, whenever the package, the pins or the results of experiments have changed.
+* Launch buttons lead to ``notebooks/<chapter>.ipynb``; pages without code have none.
+* Figures of the book are put into the page as inline SVG, so that they follow the theme switch of the
+  page; inside an ``<img>`` they could follow the operating system only.
+* YAML has no tuples, and intersphinx and nitpick want them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import chapters
+
+logger = logging.getLogger(__name__)
+
+
+def _configure(app: Sphinx, config: Config) -> None:
+    """Derive addresses from the repository's, and mend what YAML cannot say."""
+    config.html_baseurl = chapters.book_url()
+    config.ogp_site_url = config.html_baseurl
+    config.nitpick_ignore_regex = [tuple(pair) for pair in config.nitpick_ignore_regex]
+    config.intersphinx_mapping = {
+        name: (target, tuple(inventory) if isinstance(inventory, list) else inventory)
+        for name, (target, inventory) in config.intersphinx_mapping.items()
+    }
+
+
+def _drop_stale_results(app: Sphinx, config: Config) -> None:
+    """Forget results of cells when anything but the cells has changed."""
+    build = Path(app.outdir).parent
+    stamp = build / ".environment_key"
+    key = chapters.environment_key()
+    if stamp.exists() and stamp.read_text() == key:
+        return
+    for stale in (build / ".jupyter_cache", build / "jupyter_execute", Path(app.doctreedir)):
+        if stale.exists():
+            logger.info("dropped %s: package, pins or results have changed", stale.name)
+            shutil.rmtree(stale)
+    Path(app.doctreedir).mkdir(parents=True, exist_ok=True)
+    build.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(key)
+
+
+def _skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out methods that scikit-learn writes into its subclasses; their texts refer to its own manual."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def _launch(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Point launch buttons at the exported notebook, or remove them where there is none."""
+    buttons = context.get("header_buttons", [])
+    launch = [group for group in buttons if group.get("label") == "launch-buttons"]
+    source = Path(app.srcdir) / f"{page}.md"
+    if not (source.exists() and chapters.has_code(source.read_text(encoding="utf-8"))):
+        for group in launch:
+            buttons.remove(group)
+        return
+    for group in launch:
+        for button in group["buttons"]:
+            if "url" in button:
+                notebook = f"notebooks/{page.removeprefix('book/')}.ipynb"
+                button["url"] = button["url"].replace(f"{page}.md", notebook)
+
+
+def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the scripts of sphinx-thebe, which come along unasked, twice, and point outside."""
+    context["script_files"][:] = [
+        script
+        for script in context.get("script_files", [])
+        if "thebe" not in f"{getattr(script, 'filename', script)}{getattr(script, 'attributes', '')}".lower()
+    ]
+
+
+def inline_figure(svg: str, alt: str) -> str:
+    """Turn one of the book's SVG files into an element of a page.
+
+    Names inside it get a prefix of their own, since several figures share one page; names that nothing
+    refers to go. The theme is the page's, so the file's own style goes too.
+    """
+    svg = re.sub(r'<style id="book-theme">.*?</style>', "", svg, flags=re.DOTALL)
+    prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8] + "-"
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(
+        r'\sid="([^"]+)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg
+    )
+    svg = re.sub(r'(href="#|url\(#)', lambda m: m[1] + prefix, svg)
+    name = html.escape(html.unescape(alt), quote=True)
+    return svg.strip().replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
+
+
+def _inline_figures(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Replace images that are figures of the book by the figures themselves."""
+    if not context.get("body"):
+        return
+    files = {name: source for source, name in app.builder.images.items()}
+
+    def replace(match: re.Match[str]) -> str:
+        file = files.get(match["name"])
+        if file is None:
+            return match[0]
+        svg = (Path(app.srcdir) / file).read_text(encoding="utf-8")
+        if 'class="book-figure"' not in svg[:1000]:
+            return match[0]
+        alt = re.search(r'\salt="([^"]*)"', match[0])
+        return inline_figure(svg, alt[1] if alt else "")
+
+    context["body"] = re.sub(
+        r'<img\b[^>]*?\ssrc="[^"]*_images/(?P<name>[^"/]+\.svg)"[^>]*?/?>', replace, context["body"]
+    )
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    os.environ.update(chapters.kernel_environment())
+    app.connect("config-inited", _configure, priority=100)
+    app.connect("config-inited", _drop_stale_results, priority=200)
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-skip-member", _skip_foreign)
+    app.connect("html-page-context", _inline_figures, priority=400)
+    app.connect("html-page-context", _without_thebe, priority=900)
+    app.connect("html-page-context", _launch, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

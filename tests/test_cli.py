@@ -1,0 +1,233 @@
+"""The command line as a user meets it: results, and one line with exit code 2 for whatever cannot be used."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ocsf_ssl_lib.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+SMALL = ("--epochs", "1", "--width", "8", "--blocks", "1")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ocsf-ssl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulated events, their labels and a model trained on them."""
+    folder = tmp_path_factory.mktemp("workshop")
+    steps = (
+        ("simulate", "-n", "600", "--seed", "3", "-o", folder / "events.jsonl", "--labels", folder / "labels.csv"),
+        ("train", folder / "events.jsonl", "-m", folder / "model", *SMALL),
+    )
+    for step in steps:
+        command = [sys.executable, "-m", "ocsf_ssl_lib.cli", *map(str, step)]
+        subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_simulate_train_score_evaluate_go_through(run: Run, workshop: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    code, out, err = run("score", workshop / "events.jsonl", "-m", workshop / "model", "-o", scores, "--top", 3)
+    assert code == 0, err
+    assert "3 of 600 events" in out
+    table = pd.read_csv(scores)
+    assert table["rank"].tolist() == list(range(1, 601))
+    assert table["score"].is_monotonic_increasing
+    code, out, err = run("evaluate", scores, workshop / "labels.csv", "-o", tmp_path / "report.csv")
+    assert code == 0, err
+    report = pd.read_csv(tmp_path / "report.csv")
+    assert report.anomaly_type[0] == "all"
+    assert report.roc_auc.between(0, 1).all()
+
+
+def test_scores_go_to_standard_output_as_json_lines(run: Run, workshop: Path) -> None:
+    code, out, err = run("score", workshop / "events.jsonl", "-m", workshop / "model", "-o", "-")
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == 600
+    assert {"rank", "metadata.uid", "score", "is_anomaly"} <= set(rows[0])
+
+
+def test_events_come_from_standard_input(workshop: Path) -> None:
+    command = [sys.executable, "-m", "ocsf_ssl_lib.cli", "inspect", "-"]
+    with (workshop / "events.jsonl").open("rb") as stream:
+        done = subprocess.run(command, stdin=stream, capture_output=True, text=True, check=True)
+    assert "600 events" in done.stdout
+
+
+def test_same_seed_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert run("simulate", "-n", 200, "--seed", 5, "-o", tmp_path / f"{name}.jsonl.gz")[0] == 0
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+
+
+def test_inspect_lists_refused_records_and_roles(run: Run, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text('{"class_uid": 3002, "user": {"name": "ann"}}\n{"class_uid": 3002,}\n{"class_uid": 4001}\n')
+    code, out, err = run("inspect", events, "--rejected", tmp_path / "rejected.csv")
+    assert code == 0, err
+    assert "2 events" in out
+    assert "line 2" in out
+    assert "user.name" in out
+    assert len(pd.read_csv(tmp_path / "rejected.csv")) == 1
+
+
+def test_period_selects_events(run: Run, workshop: Path, tmp_path: Path) -> None:
+    events = workshop / "events.jsonl"
+    times = sorted(json.loads(line)["time"] for line in events.read_text().splitlines())
+    middle = times[300]
+    scores = tmp_path / "late.csv"
+    code, _, err = run("score", events, "-m", workshop / "model", "--since", middle, "-o", scores, "--top", 0)
+    assert code == 0, err
+    assert len(pd.read_csv(scores)) == sum(t >= middle for t in times)
+    code, _, err = run("score", events, "-m", workshop / "model", "--since", "2100-01-01")
+    assert code == 2
+    assert "no event in the period" in err
+
+
+def test_markup_in_field_values_is_printed_as_it_is(run: Run, tmp_path: Path) -> None:
+    lines = [{"user": {"name": "[red]x[/red]" if i % 2 else "bob"}, "n": {"b": i}} for i in range(60)]
+    events = tmp_path / "events.jsonl"
+    events.write_text("\n".join(map(json.dumps, lines)))
+    assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
+    assert "[red]x[/red]" in run("score", events, "-m", tmp_path / "model")[1]
+
+
+def _nothing(folder: Path) -> Path:
+    return folder / "nothing.jsonl"
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "empty.jsonl"
+    path.touch()
+    return path
+
+
+def _empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def _truncated_gzip(folder: Path) -> Path:
+    path = folder / "cut.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"class_uid": 3002}')[:15])
+    return path
+
+
+def _rubbish(folder: Path) -> Path:
+    path = folder / "rubbish.json"
+    path.write_bytes(bytes(range(256)) * 8)
+    return path
+
+
+def _foreign_parquet(folder: Path) -> Path:
+    path = folder / "foreign.parquet"
+    path.write_bytes(b"PAR1 this is no Parquet file PAR1")
+    return path
+
+
+def _one_row(folder: Path) -> Path:
+    path = folder / "one.jsonl"
+    path.write_text('{"class_uid": 3002, "user": {"name": "ann"}}\n')
+    return path
+
+
+def _constant(folder: Path) -> Path:
+    path = folder / "constant.jsonl"
+    path.write_text('{"class_uid": 3002, "user": {"name": "ann"}}\n' * 50)
+    return path
+
+
+BAD_EVENTS = [_nothing, _empty, _empty_folder, _truncated_gzip, _rubbish, _foreign_parquet, _one_row, _constant]
+
+
+@pytest.mark.parametrize("make", BAD_EVENTS, ids=lambda f: f.__name__.strip("_"))
+def test_bad_events_give_one_line_code_2_and_no_model(run: Run, tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run("train", path, "-m", tmp_path / "model", *SMALL)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_absent_column_is_named_with_the_remedy(run: Run, workshop: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text('{"class_uid": 3002, "user": {"name": "ann"}}\n')
+    code, _, err = run("score", events, "-m", workshop / "model")
+    assert code == 2
+    assert "actor.user.name" in err
+    assert "--missing-columns fill" in err
+    code, out, err = run("score", events, "-m", workshop / "model", "--missing-columns", "fill")
+    assert code == 0, err
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", "--categorical", "user.nam", *SMALL)
+    assert code == 2
+    assert "user.nam" in err
+
+
+def test_missing_or_altered_file_of_a_model_is_named(run: Run, workshop: Path, tmp_path: Path) -> None:
+    for name in sorted(os.listdir(workshop / "model")):
+        for damage in ("remove", "alter"):
+            copy = tmp_path / f"{name}-{damage}"
+            copy.mkdir()
+            for file in (workshop / "model").iterdir():
+                (copy / file.name).write_bytes(file.read_bytes())
+            if damage == "remove":
+                (copy / name).unlink()
+            else:
+                (copy / name).write_bytes((copy / name).read_bytes()[:-3] + b"xyz")
+            code, out, err = run("score", workshop / "events.jsonl", "-m", copy)
+            assert code == 2, (name, damage)
+            assert out == ""
+            assert name in err
+            assert err.count("\n") == 1
+
+
+def test_a_model_that_is_there_is_not_replaced_unasked(run: Run, workshop: Path) -> None:
+    before = {f.name: f.read_bytes() for f in (workshop / "model").iterdir()}
+    code, _, err = run("train", workshop / "events.jsonl", "-m", workshop / "model", *SMALL)
+    assert code == 2
+    assert "--force" in err
+    assert {f.name: f.read_bytes() for f in (workshop / "model").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["events.doc", "no-such-folder/events.jsonl"])
+def test_output_that_cannot_be_written_is_refused(run: Run, tmp_path: Path, name: str) -> None:
+    code, _, err = run("simulate", "-n", 50, "-o", tmp_path / name)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_labels_of_other_events_are_refused(run: Run, workshop: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"metadata.uid": ["x"], "score": [1.0]}).to_csv(tmp_path / "scores.csv")
+    code, _, err = run("evaluate", tmp_path / "scores.csv", workshop / "labels.csv")
+    assert code == 2
+    assert "'x'" in err
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; import ocsf_ssl_lib.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
