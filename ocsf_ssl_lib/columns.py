@@ -66,12 +66,12 @@ class ColumnChoice:
     report: pd.DataFrame
 
 
-def epoch_milliseconds(column: pd.Series) -> pd.Series | None:
+def epoch_milliseconds(column: pd.Series, share: float = NUMBER_SHARE) -> pd.Series | None:
     """The column as epoch milliseconds (float64, NaN where missing), or None if it is not a time.
 
     Accepts epoch seconds, milliseconds, microseconds or nanoseconds between 2001 and 2100 (the size of each value tells
-    which), datetimes, and text in ISO 8601. A column may mix them, but at least
-    ``NUMBER_SHARE`` of its values must be times.
+    which), datetimes, and text in ISO 8601. A column may mix them, but at least ``share`` of its values must be times;
+    the others become NaN.
     """
     if pd.api.types.is_bool_dtype(column):
         return None
@@ -80,7 +80,8 @@ def epoch_milliseconds(column: pd.Series) -> pd.Series | None:
         values = naive.astype("datetime64[ms]").astype("int64").to_numpy("float64")
         return pd.Series(np.where(naive.isna(), np.nan, values), index=column.index)
     known = column.dropna()
-    if known.empty or not all(_may_be_time(v) for v in known.head(20)):
+    # A look at a few values spares the parsing of every text column; some of them may be rubbish.
+    if known.empty or (share > 0 and sum(map(_may_be_time, known.head(20))) < min(10, len(known))):
         return None
     numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
     result = np.full(len(column), np.nan)
@@ -91,7 +92,7 @@ def epoch_milliseconds(column: pd.Series) -> pd.Series | None:
     if text.any():
         parsed = pd.to_datetime(column[text].astype(str), errors="coerce", utc=True, format="ISO8601")
         result[text] = epoch_milliseconds(parsed)
-    if np.isfinite(result).sum() < NUMBER_SHARE * len(known):
+    if np.isfinite(result).sum() < share * len(known):
         return None
     return pd.Series(result, index=column.index)
 

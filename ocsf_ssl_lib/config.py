@@ -52,6 +52,8 @@ class FrozenConfig(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or cls.__name__
             message = first["msg"].removeprefix("Value error, ")
-            raise InputError(f"{cls.__name__}: {where}: {message} (got {first['input']!r:.80})") from None
+            if first["loc"]:
+                where = ".".join(str(part) for part in first["loc"])
+                message = f"{where}: {message} (got {first['input']!r:.80})"
+            raise InputError(f"{cls.__name__}: {message}") from None

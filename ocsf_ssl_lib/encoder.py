@@ -88,6 +88,8 @@ class FeatureEmbedding(nn.Module):
                 f"the encoder was built for {expected[0]} numerical and {expected[1]} categorical columns, "
                 f"however: {numerical.shape[1]} and {categorical.shape[1]}"
             )
+        if numerical_mask is not None and missing_mask is not None:
+            missing_mask = missing_mask & ~numerical_mask  # what is hidden must not show that it is missing
         extra: Tensor | float = 0.0
         for mask, vector in ((numerical_mask, self.hidden_vector), (missing_mask, self.missing_vector)):
             if mask is not None and self.num_numerical_features:
@@ -117,7 +119,8 @@ class ResNetBlock(nn.Module):
     """``x + Dropout(Linear(Dropout(ReLU(Linear(Norm(x))))))``, Gorishniy et al. 2021, section 3.2.
 
     Two things keep the residual stream clean: the norm stands inside the branch (pre-norm), and so does dropout.
-    Dropout on the sum would zero a unit for good: only 0.9 ** 6 = 53 % of them would get through six blocks.
+    Dropout on the sum would erase what a unit had gathered so far: only 0.9 ** 6 = 53 % of the units
+    would get through six blocks whole.
     """
 
     def __init__(self, d_model: int, dropout: float) -> None:

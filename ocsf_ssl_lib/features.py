@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import Dataset
 
-from ocsf_ssl_lib.columns import choose_columns, epoch_milliseconds
+from ocsf_ssl_lib.columns import NUMBER_SHARE, choose_columns, epoch_milliseconds
 from ocsf_ssl_lib.errors import DataWarning, InputError
 from ocsf_ssl_lib.scaling import NumberScaler
 from ocsf_ssl_lib.vocabulary import Vocabulary
@@ -51,7 +51,8 @@ class Batch(NamedTuple):
     missing_mask: torch.Tensor
 
 
-class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]  # three arrays
+# The result is three arrays and no one table: scikit-learn's set_output has nothing to wrap.
+class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Learn from events how to turn events into numbers and category ids.
 
     What happens to what was not there in training is part of the contract:
@@ -64,6 +65,7 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
     a column never seen             ignored
     a column gone                   ``InputError``, or all missing with ``on_missing_column="missing"``
     an infinity                     the number just beyond the training extremes
+    a time that is none             its hour and weekday are missing
     text in a column of numbers     parsed; what does not parse is missing, with one ``DataWarning``
     443, 443.0 and ``"443"``        one and the same category
     ==============================  =================================================================
@@ -152,7 +154,7 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         numbers = self._numbers(frame)
         missing = np.isnan(numbers)
         scaled = self.scaler_.transform(numbers) if self.numerical_names_ else numbers.astype(np.float32)
-        ids = [self.vocabularies_[name].encode(self._category(frame, name)) for name in self.categorical_names_]
+        ids = [self.vocabularies_[n].encode(self._category(frame, n, time_share=0)) for n in self.categorical_names_]
         categorical = np.column_stack(ids) if ids else np.empty((len(frame), 0), np.int64)
         return FeatureArrays(scaled, categorical, missing)
 
@@ -225,23 +227,23 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
                 values[:, k] = _as_numbers(frame[name], name)
         return values
 
-    def _category(self, frame: pd.DataFrame, name: str) -> pd.Series:
-        """A column of the table, or one derived from a column of times."""
+    def _category(self, frame: pd.DataFrame, name: str, time_share: float = NUMBER_SHARE) -> pd.Series:
+        """A column of the table, or one derived from a column of which ``time_share`` of the values are times."""
         source, part = _source(name, frame)
         if source not in frame.columns:
             return pd.Series([None] * len(frame), index=frame.index, dtype=object)
         if not part:
             return frame[source]
-        times = epoch_milliseconds(frame[source])
+        times = epoch_milliseconds(frame[source], time_share)
         if times is None:
-            if frame[source].isna().all():
+            if frame[source].isna().all() or time_share == 0:
                 return pd.Series([None] * len(frame), index=frame.index, dtype=object)
             raise InputError(f"column {source!r} holds no times, so {name!r} cannot be derived from it")
         local = pd.to_datetime(times, unit="ms", utc=True, errors="coerce").dt.tz_convert(self.timezone)
         if part == "hour":
             return local.dt.strftime("%H")
         if part == "weekday":
-            return local.dt.dayofweek.map(dict(enumerate(WEEKDAYS)))
+            return local.dt.day_of_week.map(dict(enumerate(WEEKDAYS)))
         raise InputError(f"{name!r}: only @hour and @weekday can be derived from a time")
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -49,7 +51,9 @@ class TrainingConfig(FrozenConfig):
     )
     min_delta: float = Field(default=1e-4, ge=0, description="smallest fall of the validation loss that counts")
     seed: int | None = Field(default=None, ge=0, description="seed of order, noise and dropout; None = the model's own")
-    device: str = Field(default="auto", description="'auto' takes a GPU if there is one; 'cpu' stays on the processor")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="'auto' takes a GPU if there is one; 'cpu' stays on the processor"
+    )
 
 
 class EarlyStopping:
@@ -148,7 +152,7 @@ def train_self_supervised(
         if dataset is not None and len(dataset) < 2:
             raise InputError(f"{name} holds {len(dataset)} event(s); at least 2 are needed")
     seed = config.seed if config.seed is not None else model.config.seed
-    accelerator = Accelerator(cpu=config.device == "cpu")
+    accelerator = _accelerator(config.device)
     # A user's own random state is left as it was: dropout draws from a forked one.
     with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -229,6 +233,20 @@ def evaluate_loss(model: SSLModel, dataset: OCSFDataset, batch_size: int) -> dic
         rows.append({"validation_loss": loss, **model.calculate_metrics(batch, generator=generator)})
         weights.append(len(batch.categorical))
     return {key: float(np.average([r[key] for r in rows], weights=weights)) for key in rows[0]}
+
+
+def _accelerator(device: str) -> Accelerator:
+    """An accelerator for the device asked for.
+
+    Raises:
+        InputError: that device is not there.
+    """
+    if "LOCAL_RANK" not in os.environ:  # one process: a second run may use another device than the first
+        AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=device == "cpu")
+    if device not in ("auto", accelerator.device.type):
+        raise InputError(f"device={device!r} is not available here; use device='auto' or 'cpu'")
+    return accelerator
 
 
 def _optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -180,7 +180,7 @@ def test_absent_column_is_named_with_the_remedy(run: Run, workshop: Path, tmp_pa
     assert code == 2
     assert "actor.user.name" in err
     assert "--missing-columns fill" in err
-    code, out, err = run("score", events, "-m", workshop / "model", "--missing-columns", "fill")
+    code, _, err = run("score", events, "-m", workshop / "model", "--missing-columns", "fill")
     assert code == 0, err
     code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", "--categorical", "user.nam", *SMALL)
     assert code == 2

@@ -36,7 +36,7 @@ def test_a_config_cannot_be_changed() -> None:
 def test_an_unknown_key_is_refused_with_the_nearest_valid_one() -> None:
     with pytest.raises(ValueError, match="did you mean 'temperature'"):
         ContrastiveConfig(temprature=0.2)  # type: ignore[call-arg]
-    with pytest.raises(InputError, match="unknown option 'zzz'; valid keys: .*batch_size"):
+    with pytest.raises(InputError, match=r"unknown option 'zzz'; valid keys: .*batch_size"):
         TrainingConfig.from_dict({"zzz": 1})
 
 
@@ -68,7 +68,9 @@ def test_an_unknown_key_of_a_nested_config_is_refused_by_its_path() -> None:
         (EncoderConfig, {"num_blocks": -1}),
     ],
 )
-def test_a_bad_value_is_refused_in_one_line_that_names_it(config: type[FrozenConfig], values: dict[str, object]) -> None:
+def test_a_bad_value_is_refused_in_one_line_that_names_it(
+    config: type[FrozenConfig], values: dict[str, object]
+) -> None:
     with pytest.raises(InputError) as caught:
         config.from_dict(values)
     message = str(caught.value)

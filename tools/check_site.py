@@ -23,6 +23,7 @@ class _Page(HTMLParser):
         super().__init__()
         self.problems: list[str] = []
         self._style = False
+        self._in_figure = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
@@ -40,12 +41,16 @@ class _Page(HTMLParser):
         if tag == "img" and re.search(r"_images/.*\.(svg|png|jpe?g)$", given.get("alt", "")):
             self.problems.append(f"image described by its file name: {address[-60:]}")
         if tag == "svg" and "book-figure" in given.get("class", ""):
-            if not given.get("aria-label", "").strip():
+            name = given.get("aria-label", "").strip()
+            if not name or re.search(r"_images/\S+\.svg$", name):
                 self.problems.append("figure without alternative text")
+            if not self._in_figure:
+                self.problems.append(f"figure without a caption: {name[:60]}")
             if float(given.get("data-smallest-text-px", "99")) < SMALLEST_TEXT:
                 size = given["data-smallest-text-px"]
                 self.problems.append(f"figure with text of {size} px on a phone: {given.get('aria-label', '')[:60]}")
         self._style = tag == "style"
+        self._in_figure = self._in_figure or tag == "figure"
 
     def handle_data(self, data: str) -> None:
         if self._style and re.search(r"(@import|url\()\s*[\"']?(https?:)?//", data):
@@ -53,6 +58,8 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._style = False
+        if tag == "figure":
+            self._in_figure = False
 
 
 def page_problems(text: str) -> list[str]:

@@ -50,7 +50,7 @@ def run(notebooks: list[Path], *, avx2: bool = False) -> int:
     if avx2:
         environment["ATEN_CPU_CAPABILITY"] = "avx2"
     workers = min(2, len(notebooks), os.cpu_count() or 1)
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider"]
     command += ["--nbval-sanitize-with", str(ROOT / "tools" / "nbval_sanitize.cfg")]
     command += ["--nbval-cell-timeout", TIMEOUT]
     if workers > 1:

@@ -95,9 +95,7 @@ def inline_figure(svg: str, alt: str) -> str:
     svg = re.sub(r'<style id="book-theme">.*?</style>', "", svg, flags=re.DOTALL)
     prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8] + "-"
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(
-        r'\sid="([^"]+)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg
-    )
+    svg = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', lambda m: m[1] + prefix, svg)
     name = html.escape(html.unescape(alt), quote=True)
     return svg.strip().replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

@@ -16,7 +16,7 @@ from ocsf_ssl_lib.vocabulary import UNKNOWN_ID
 
 __all__ = ["BASELINES", "marginal_frequency", "one_hot", "row_count"]
 
-MAX_REFERENCE = 20_000  # training rows that kNN and LOF compare with; drawn at random from more
+MAX_REFERENCE = 10_000  # training rows that kNN and LOF compare with; drawn at random from more
 N_NEIGHBORS = 20  # scikit-learn's default for LOF, used for kNN too
 
 

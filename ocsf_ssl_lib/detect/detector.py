@@ -203,7 +203,9 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         base = self.model_config if self.model_config is not None else ContrastiveConfig()
         encoder_config = self.encoder_config if self.encoder_config is not None else base.encoder_config
         names = self.preprocessor_.categorical_names_
-        protected = default_protected(names) if self.protected == "auto" else list(self.protected)
+        if isinstance(self.protected, str) and self.protected != "auto":
+            raise InputError(f"protected must be 'auto' or a list of columns, however: {self.protected!r}")
+        protected = default_protected(names) if isinstance(self.protected, str) else list(self.protected)
         foreign = [c for c in protected if c not in names]
         if foreign:
             raise InputError(f"protected column(s) not among the categorical ones: {', '.join(foreign)}")

@@ -41,7 +41,8 @@ def assemble(chunks: list[Chunk], max_columns: int = MAX_COLUMNS) -> pd.DataFram
     kept, folded = _choose(chunks, paths, max_columns)
     data = {}
     for name in kept:
-        by_chunk = [_column_of(chunk, sorted(paths[name], key=lambda path: (-len(path), path))) for chunk in chunks]
+        nested_first = sorted(paths[name], key=lambda path: (-len(path), path))
+        by_chunk = [_column_of(chunk, nested_first) for chunk in chunks]
         data[name] = _series(by_chunk, [chunk.rows for chunk in chunks])
     if folded:
         free = OTHER_FIELDS
@@ -82,7 +83,7 @@ def _column_of(chunk: Chunk, same: list[Path]) -> pa.Array | list[Any]:
     for column in reversed(dense):
         values = column.to_pylist() if isinstance(column, pa.Array) else column
         merged.update({row: value for row, value in enumerate(values) if value is not None})
-    return typed(merged, chunk.rows)
+    return typed(dict(sorted(merged.items())), chunk.rows)
 
 
 def _series(columns: list[pa.Array | list[Any]], rows: list[int]) -> pd.Series:
@@ -97,15 +98,13 @@ def _series(columns: list[pa.Array | list[Any]], rows: list[int]) -> pd.Series:
         return pd.Series([None] * sum(rows), dtype=object)
     kind = kinds.pop()
     parts = [
-        pa.nulls(n, kind) if column.null_count == len(column) else pc.cast(column, kind)
+        column if column.type == kind else pa.nulls(n, kind) if column.null_count == n else pc.cast(column, kind)
         for column, n in zip(columns, rows, strict=True)
     ]
     whole = pa.chunked_array(parts, kind)
     if whole.null_count and kind in (pa.int64(), pa.bool_()):
         dtype = pd.Int64Dtype() if kind == pa.int64() else pd.BooleanDtype()
         return pd.Series(dtype.__from_arrow__(whole))
-    if kind == pa.string() and not hasattr(pd, "StringDtype"):  # pragma: no cover
-        return pd.Series(whole.to_pylist(), dtype=object)
     return whole.to_pandas()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +21,7 @@ from ocsf_ssl_lib.events._json_text import EXACT, arrow_json_text, json_text
 __all__ = ["MAX_DEPTH", "MAX_LEAVES", "OPEN_MAPS", "Chunk", "Path", "flatten_arrow", "flatten_records"]
 
 MAX_DEPTH = 5  # actor.process.parent_process.file.name; few attributes of OCSF that tell anything lie deeper
-MAX_LEAVES = 2000  # columns of one block beyond which a dense table would waste memory
+MAX_LEAVES = 1000  # columns of one block beyond which a dense table would waste memory
 OPEN_MAPS = frozenset({"unmapped", "enrichments", "xattributes", "data", "labels", "tags", "annotations", "parameters"})
 
 Path = tuple[str, ...]
@@ -40,6 +41,7 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
     found: dict[Path, dict[int, Any]] = {}
     children: dict[Path, dict[str, Path]] = {}  # building a path anew for each leaf would cost most of the time
     empty: list[int] = []
+    missing: list[Path] = []
     row = 0
 
     def walk(members: dict[str, Any], parent: Path) -> bool:
@@ -56,19 +58,24 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
                 value = json_text(value)
             elif type(value) is list:
                 value = json_text(value)
+            if value is None or value != value:  # NaN says "missing" in JSON that Python or R wrote
+                missing.append(path)
+                continue
             column = found.get(path)
             if column is None:
                 column = found[path] = {}
-            if value is not None and value == value:  # NaN says "missing" in JSON that Python or R wrote
-                column[row] = value
-                any_value = True
+            column[row] = value
+            any_value = True
         return any_value
 
     for position, record in enumerate(records):
         if walk(record, ()):
             row += 1
+            for path in missing:  # a field that is always null is a column all the same
+                found.setdefault(path, {})
         else:
             empty.append(position)
+        missing.clear()
     chunk = Chunk(row)
     for path, column in found.items():
         chunk.columns[path] = typed(column, row) if len(found) <= MAX_LEAVES else column
@@ -76,18 +83,25 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
 
 
 def typed(column: dict[int, Any], rows: int) -> Values:
-    """A sparse column as an Arrow array if its values are of one kind, else as a list."""
+    """A sparse column, in the order of its rows, as an Arrow array if its values are of one kind, else as a list."""
     kinds = set(map(type, column.values()))
-    values = list(column.values()) if len(column) == rows else list(map(column.get, range(rows)))
     if kinds == {int, float} and all(abs(v) < EXACT for v in column.values() if type(v) is int):
         kinds = {float}
     for kind, arrow in ((str, pa.string()), (int, pa.int64()), (float, pa.float64()), (bool, pa.bool_())):
         if kinds == {kind}:
             try:
-                return pa.array(values, arrow)
+                known = pa.array(list(column.values()), arrow)
             except OverflowError:  # an integer beyond 64 bits
-                return values
-    return values if kinds else pa.nulls(rows)
+                break
+            return known if len(known) == rows else _spread(known, list(column), rows)
+    return list(map(column.get, range(rows))) if kinds else pa.nulls(rows)
+
+
+def _spread(known: pa.Array, where: list[int], rows: int) -> pa.Array:
+    """An array of ``rows`` values, null but for the ``known`` ones."""
+    source = np.full(rows, -1)
+    source[where] = np.arange(len(known))
+    return known.take(pa.array(source, mask=source < 0))
 
 
 def flatten_arrow(names: Iterable[str], arrays: Iterable[pa.Array], rows: int) -> Chunk:

@@ -113,8 +113,21 @@ def _through_python(array: pa.Array) -> pa.Array:
         encoded = array.dictionary_encode()
         written = [json_text(value) for value in encoded.dictionary.to_pylist()]
         return pc.take(pa.array(written, pa.string()), encoded.indices)
-    values = array.to_pylist(maps_as_pydicts="lossy")
+    values = (_maps_as_dicts(value, array.type) for value in array.to_pylist())
     return pa.array([None if value is None else json_text(value) for value in values], pa.string())
+
+
+def _maps_as_dicts(value: Any, kind: pa.DataType) -> Any:
+    """Arrow gives a map as a list of pairs (its own switch for that is only in recent versions)."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {str(key): _maps_as_dicts(item, kind.item_type) for key, item in value}
+    if pa.types.is_struct(kind):
+        return {field.name: _maps_as_dicts(value[field.name], field.type) for field in kind}
+    if pa.types.is_nested(kind) and isinstance(value, list):
+        return [_maps_as_dicts(one, kind.value_type) for one in value]
+    return value
 
 
 def _nulls_of(array: pa.Array, text: pa.Array) -> pa.Array:

@@ -81,7 +81,9 @@ class Scanner:
                 self.rejected.append((self.line, "nested too deeply (over about 900 levels)"))
             except json.JSONDecodeError as error:
                 resume = self._after_bad(text, position)
-                if resume is None and first == "{" and not final:
+                # A text that ends before the record does says nothing against the record yet.
+                ran_out = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+                if first == "{" and not final and (resume is None or ran_out):
                     return events, lines, text[position:]
                 end = len(text) if resume is None else resume
                 self._refuse(text, position, error.pos, error.msg, resume)

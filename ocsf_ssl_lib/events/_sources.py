@@ -57,9 +57,8 @@ def list_sources(paths: Any) -> list[tuple[str | BinaryIO, str, dict[str, str]]]
         else:
             files = _files_of(Path(name))
             if not files:
-                raise InputError(
-                    f"{name}: the folder holds no events (looked for *.{', *.'.join(sorted(ENDINGS))}, plain, .gz or .zst)"
-                )
+                wanted = ", ".join(f"*.{ending}" for ending in sorted(ENDINGS))
+                raise InputError(f"{name}: the folder holds no events (looked for {wanted}; plain, .gz or .zst)")
         for file in files:
             key = os.path.realpath(file) if str(file) != STDIN else STDIN
             if key not in seen:

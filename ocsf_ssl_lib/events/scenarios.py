@@ -115,10 +115,10 @@ def exfiltration(world: World, rng: np.random.Generator, size: int, start: int) 
     flows, calls = context.take(~by_api), context.take(by_api)
     site = np.full(len(flows), rng.choice(_sites("storage", "share", "edge")))
     rows = network_activity(
-        world, rng, flows, service=rng.choice(_services("https", "quic"), len(flows)), site=site, longer=3.0
+        world, rng, flows, service=rng.choice(_services("https", "quic"), len(flows)), site=site, longer=2.0
     )
-    ok = rows["status_id"] == 1
-    more = np.exp(rng.normal(np.log(12), 0.5, len(flows)))
+    ok = rows["status_id"] == 1  # no more in a flow than backups and meetings send, but much where little is usual
+    more = np.maximum(1.2, np.exp(rng.normal(np.log(2.5), 0.5, len(flows))))
     rows["traffic.bytes_out"] = np.where(
         ok, np.maximum(rows["traffic.bytes_out"], rows["traffic.bytes_in"]) * more, rows["traffic.bytes_out"]
     ).astype(np.int64)

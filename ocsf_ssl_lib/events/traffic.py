@@ -45,7 +45,7 @@ def draw_class(world: World, rng: np.random.Generator, class_uid: int, count: in
     backup = (world.kind[user] == 4) & (rng.random(count) < 0.15)
     service = np.where(backup, rng.choice(BACKUP_SERVICES, count), -1)
     site = np.where(backup, BACKUP_SITE, -1)
-    longer = np.where(backup, 12.0, 1.0)
+    longer = np.where(backup, 20.0, 1.0)
     context = replace(context, oddity=np.where(backup, "backup", context.oddity))
     return Part(network_activity(world, rng, context, service=service, site=site, longer=longer), context)
 

@@ -19,7 +19,6 @@ from ocsf_ssl_lib.plots.style import (
     MARKERS,
     MUTED,
     PULL,
-    PUSH,
     SERIES,
     VERMILION,
     in_book_style,
@@ -87,9 +86,7 @@ def noise_before_and_after(raw: np.ndarray, raw_view: np.ndarray, scaled_view: n
     fig, axes = subplots(2, 1, height=5.6, sharex=True)
     titles = ("noise on raw bytes", "noise after scaling")
     for k, (ax, view) in enumerate(zip(axes, (raw_view, scaled_view), strict=True)):
-        ax.scatter(
-            raw, view, s=9, color=(VERMILION, BLUE)[k], marker=MARKERS[k], alpha=0.5, lw=0, rasterized=True
-        )
+        ax.scatter(raw, view, s=9, color=(VERMILION, BLUE)[k], marker=MARKERS[k], alpha=0.5, lw=0, rasterized=True)
         low, high = float(raw.min()), float(raw.max())
         ax.plot([low, high], [low, high], color=INK, lw=1, linestyle=":")
         ax.set(title=titles[k], ylabel="bytes in the view")
@@ -154,6 +151,6 @@ def strength(found: pd.DataFrame, strange: pd.DataFrame, marks: Mapping[str, flo
         top.annotate(text, (rate, 1.0), (3, 3), xycoords=("data", "axes fraction"), textcoords="offset points", size=10)
     top.set(ylabel="views that find their event", ylim=(0, 1.02))
     bottom.set(ylabel="views with a new pair", xlabel="swap rate asked for", ylim=(0, 1.02))
-    top.legend(loc="lower left")
-    bottom.legend(loc="upper left")
+    top.legend(loc="lower left", bbox_to_anchor=(0.23, 0.0))
+    bottom.legend(loc="lower right", bbox_to_anchor=(1.0, 0.03))
     return fig

@@ -44,7 +44,7 @@ def fill_in_the_blank(fields: Mapping[str, object], hidden: str) -> Figure:
     for k, (name, value) in enumerate(fields.items()):
         look = {"colour": ACCENT, "dashed": True} if name == hidden else {"colour": MUTED}
         text = f"{_short(name)}\n{'?' if name == hidden else value}"
-        cells[name] = box(ax, 1.2, 2.6 - 0.62 * k, text, width=1.9, height=0.54, size=10, **look)  # type: ignore[arg-type]
+        cells[name] = box(ax, 1.2, 2.6 - 0.62 * k, text, width=1.9, height=0.54, size=10, **look)
     model = box(ax, 3.15, 1.98, "model", width=0.9, height=0.55, colour=NORMAL)
     guess = box(ax, 4.4, 1.98, "guess", width=0.9, height=0.55, colour=NORMAL)
     truth = box(ax, 4.4, 0.5, str(fields[hidden]), width=0.9, height=0.5, colour=ACCENT)

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ocsf_ssl_lib.plots.diagram import Box, arrow, box, diagram, label
 from ocsf_ssl_lib.plots.style import (
+    ACCENT,
     BLUE,
     GREEN,
     INK,
@@ -44,36 +46,36 @@ def pull_push() -> Figure:
     label(ax, 1.7, 4.9, "event A, altered twice: 1,024 bytes")
     encoder = box(ax, 2.5, 2.95, "encoder: the same weights for all", width=4.7, height=0.36)
     for x, title, text, colour in cards:
-        card = box(ax, x, 4.2, f"{title}\n{text}", width=1.46, height=0.9, colour=colour, size=10, dashed=colour == PUSH)
+        card = box(ax, x, 4.2, f"{title}\n{text}", width=1.46, height=0.9, colour=colour, size=10, dashed=x > 4)
         arrow(ax, card.bottom, (x, encoder.top[1]), colour=MUTED)
     _sphere(ax)
     return fig
 
 
-def _sphere(ax) -> None:  # type: ignore[no-untyped-def]
+def _sphere(ax: Axes) -> None:
     """The lower half of ``pull_push``: three unit vectors, and the two forces."""
     centre, radius = np.array((2.5, 1.3)), 1.05
     ax.add_patch(Circle(tuple(centre), radius, fill=False, edgecolor=MUTED, lw=1.2))
     places = {}
-    for name, angle, colour in (("A₁", 158, PULL), ("A₂", 105, PULL), ("B", -18, PUSH)):
+    for name, angle, colour in (("A₁", 172, PULL), ("A₂", 100, PULL), ("B", -22, PUSH)):
         unit = np.array((np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))))
-        places[name] = Box(*(centre + radius * unit), 0.38, 0.38)
-        ax.add_patch(Circle((places[name].x, places[name].y), 0.2, facecolor=colour, edgecolor=INK, lw=1, zorder=5))
-        ax.text(places[name].x, places[name].y, name, ha="center", va="center", color=ink_on(colour), zorder=6)
+        x, y = centre + radius * unit
+        places[name] = Box(float(x), float(y), 0.38, 0.38)
+        ax.add_patch(Circle((x, y), 0.2, facecolor=colour, edgecolor=INK, lw=1, zorder=5))
+        ax.text(x, y, name, ha="center", va="center", color=ink_on(colour), zorder=6)
     a1, a2, b = (np.array((p.x, p.y)) for p in places.values())
     middle = (a1 + a2) / 2
     for start in (a1, a2):
         arrow(ax, tuple(start + 0.22 * (middle - start) / np.linalg.norm(middle - start)), tuple(middle), colour=PULL)
-    label(ax, 1.1, 2.1, "PULL", colour=INK, size=11, bold=True)
+    label(ax, 2.2, 1.75, "PULL", colour=INK, size=11, bold=True)
     for view, gap in ((a1, 0.27), (a2, 0.27)):
         along = (b - view) / np.linalg.norm(b - view)
         patch = arrow(ax, tuple(view + gap * along), tuple(b - gap * along), colour=PUSH, both=True, dashed=True)
         patch.set_linewidth(1.3)
-    label(ax, 2.62, 0.82, "PUSH", colour=INK, size=11, bold=True)
+    label(ax, 2.45, 0.72, "PUSH", colour=INK, size=11, bold=True)
     label(ax, 4.35, 1.75, "embedding\nspace: vectors\nof length 1")
-    for x, target in ((0.9, a1), (2.5, a2), (4.1, b)):
-        start = (x, 2.77) if x < 4 else (3.75, 2.77)
-        arrow(ax, start, tuple(target + (0.0, 0.22)), colour=MUTED, dashed=False)
+    for x, target, near in ((0.9, a1, (-0.1, 0.2)), (2.32, a2, (0.0, 0.22)), (3.75, b, (0.05, 0.22))):
+        arrow(ax, (x, 2.77), tuple(target + near), colour=MUTED)
 
 
 @in_book_style
@@ -87,16 +89,17 @@ def matrix(similarity: np.ndarray, names: Sequence[str]) -> Figure:
     size = len(similarity)
     n = size // 2
     fig, ax = subplots(height=4.6)
-    shades = ax.imshow(similarity, cmap="cividis", vmin=-1, vmax=1)
+    shades = ax.imshow(np.where(np.eye(size), np.nan, similarity), cmap="cividis", vmin=-1, vmax=1)
     for i in range(size):
         for j in range(size):
-            fill = shades.cmap(shades.norm(similarity[i, j]))
-            text = "–" if i == j else f"{similarity[i, j]:.1f}".replace("-0.0", "0.0")
-            ink = ink_on(fill)
-            partner = abs(i - j) == n
-            ax.text(j, i, text, ha="center", va="center", fontsize=10, color=ink, weight="bold" if partner else "normal")
+            if i == j:
+                continue
+            text = f"{similarity[i, j]:.1f}".replace("-0.0", "0.0")
+            ink = ink_on(shades.cmap(shades.norm(similarity[i, j])))
+            weight = "bold" if abs(i - j) == n else "normal"
+            ax.text(j, i, text, ha="center", va="center", fontsize=10, color=ink, weight=weight)
         ax.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, facecolor="none", edgecolor=MUTED, hatch="///", lw=0))
-        ax.add_patch(Rectangle((i - 0.42, (i + n) % size - 0.42), 0.84, 0.84, fill=False, edgecolor=PUSH, lw=2.4))
+        ax.add_patch(Rectangle((i - 0.42, (i + n) % size - 0.42), 0.84, 0.84, fill=False, edgecolor=ACCENT, lw=2.6))
     ticks = [f"{name}$_{view}$" for view in (1, 2) for name in names]
     ax.set_xticks(range(size), ticks)
     ax.set_yticks(range(size), ticks)
@@ -114,11 +117,9 @@ def push_per_negative(temperatures: Sequence[float]) -> Figure:
     """How hard a negative is pushed, by its cosine, relative to one that coincides with the anchor."""
     fig, ax = subplots(height=3.2)
     cosine = np.linspace(-1, 1, 200)
-    ends = {0.07: 0.0, 0.1: 0.0, 0.5: 0.0, 1.0: 0.0}
     for k, temperature in enumerate(temperatures):
         push = np.exp((cosine - 1) / temperature)
         ax.plot(cosine, push, color=SERIES[k], linestyle=LINESTYLES[k], label=f"τ = {temperature:g}")
-        ends[temperature] = push[0]
     ax.set(yscale="log", ylim=(1e-6, 1.6), xlim=(-1, 1))
     ax.set(xlabel="cosine of a negative with the anchor", ylabel="push, relative")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if v >= 0.01 else f"$10^{{{int(np.log10(v))}}}$"))
@@ -167,30 +168,31 @@ def cosines(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
 
 @in_book_style
-def ablation(results: pd.DataFrame, baselines: pd.DataFrame, prevalence: float) -> Figure:
-    """Ranking quality of every variant and seed, the simple methods as vertical lines of reference.
+def ablation(results: pd.DataFrame) -> Figure:
+    """Ranking quality of every method on every log.
 
     Args:
-        results: columns ``variant``, ``score`` (mahalanobis or knn), ``roc_auc``, ``average_precision``; a row per seed.
-        baselines: columns ``method``, ``roc_auc``, ``average_precision``.
-        prevalence: average precision of a random ranking.
+        results: one row per method, score and log: ``method``, ``score`` (columns, mahalanobis, knn), ``roc_auc``,
+            ``average_precision`` and ``prevalence``, the average precision of a random ranking.
     """
-    names = list(dict.fromkeys([*baselines["method"], *results["variant"]]))
-    fig, axes = subplots(2, 1, height=6.6, sharey=True)
-    for ax, (column, title, chance) in zip(
-        axes,
-        (("roc_auc", "ROC-AUC", 0.5), ("average_precision", "average precision", prevalence)),
-        strict=True,
-    ):
+    names = list(dict.fromkeys(results["method"]))
+    looks = (
+        ("columns", "no deep learning", 0.0, GREEN, "D"),
+        ("mahalanobis", "embeddings, Mahalanobis", -0.15, BLUE, "o"),
+        ("knn", "embeddings, kNN", 0.15, VERMILION, "X"),
+    )
+    fig, axes = subplots(2, 1, height=6.8, sharey=True)
+    chances = {"roc_auc": 0.5, "average_precision": results["prevalence"].mean()}
+    for ax, (column, chance) in zip(axes, chances.items(), strict=True):
         ax.axvline(chance, color=MUTED, ls=":", label="random ranking")
-        for k, (score, colour) in enumerate((("mahalanobis", BLUE), ("knn", VERMILION))):
+        for score, text, shift, colour, marker in looks:
             rows = results[results["score"] == score]
-            heights = np.array([names.index(v) for v in rows["variant"]]) + (0.14 if k else -0.14)
-            ax.scatter(rows[column], heights, color=colour, marker=MARKERS[k], s=32, label=f"embeddings, {score}")
-        ax.scatter(baselines[column], range(len(baselines)), color=GREEN, marker="D", s=48, label="no deep learning")
+            heights = np.array([names.index(name) for name in rows["method"]]) + shift
+            ax.scatter(rows[column], heights, color=colour, marker=marker, s=34, label=text)
         ax.set_yticks(range(len(names)), names)
-        ax.set_xlabel(title)
         ax.grid(axis="x")
+    axes[0].set_xlabel("ROC-AUC")
+    axes[1].set_xlabel("average precision")
     axes[0].invert_yaxis()
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def _block(ax: Axes, x: float, title: str, steps: Sequence[str], on_stream: bool
     plus = box(ax, x, 1.0, "+", width=0.36, height=0.34)
     arrow(ax, (x, 4.7), plus.top)
     arrow(ax, (x, 4.45), (right, drawn[0].top[1]), curve=-0.3)
-    for upper, lower in zip(drawn, drawn[1:], strict=False):
+    for upper, lower in pairwise(drawn):
         arrow(ax, upper.bottom, lower.top)
     arrow(ax, drawn[-1].bottom, plus.right, curve=-0.3)
     if on_stream:

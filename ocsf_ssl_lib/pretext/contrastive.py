@@ -92,7 +92,8 @@ def contrastive_loss(
     """NT-Xent of two random views of a batch, on the encoder's output.
 
     Args:
-        model: encoder; called as ``model(numerical, categorical, return_embedding=True, missing_mask=...)``.
+        model: encoder; called as ``model(numerical, categorical, return_embedding=True)``, and with ``missing_mask``
+            if one is given.
         numerical: (N, D_num) scaled numbers.
         categorical: (N, D_cat) category ids.
         cardinalities: ids per categorical column, the reserved ones included.
@@ -103,9 +104,9 @@ def contrastive_loss(
     """
     augmenter = augmenter if augmenter is not None else TabularAugmentation()
     (num1, cat1), (num2, cat2) = augmenter(numerical, categorical, cardinalities, generator)
-    missing = None if missing_mask is None else torch.cat([missing_mask, missing_mask])
+    extra = {} if missing_mask is None else {"missing_mask": torch.cat([missing_mask, missing_mask])}
     # One pass over both views: half the calls, and the same result as two, since rows do not mix in the encoder.
-    z = model(torch.cat([num1, num2]), torch.cat([cat1, cat2]), return_embedding=True, missing_mask=missing)
+    z = model(torch.cat([num1, num2]), torch.cat([cat1, cat2]), return_embedding=True, **extra)
     z1, z2 = z.chunk(2)
     return nt_xent(z1, z2, temperature)
 
@@ -144,6 +145,10 @@ class ContrastiveModel(SSLModel):
         head = None
         if config.projection_dim is not None:
             head = nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Linear(d_model, config.projection_dim))
+        cardinalities: Sequence[int] = encoder.categorical_cardinalities  # type: ignore[assignment]
+        outside = [k for k in config.protected if not 0 <= k < len(cardinalities)]
+        if outside:
+            raise InputError(f"protected={outside} but the encoder has {len(cardinalities)} categorical columns")
         super().__init__(encoder, head, config)
 
     def _setup_loss(self) -> None:
@@ -151,7 +156,7 @@ class ContrastiveModel(SSLModel):
         self.augmenter = TabularAugmentation(c.noise_level, c.dropout_prob, c.swap, c.protected)
 
     def _project(
-        self, numerical: Tensor, categorical: Tensor, *, return_embedding: bool, missing_mask: Tensor | None
+        self, numerical: Tensor, categorical: Tensor, *, return_embedding: bool, missing_mask: Tensor | None = None
     ) -> Tensor:
         """Encoder and head in one call, in the form ``contrastive_loss`` expects of a model."""
         return self.decoder(

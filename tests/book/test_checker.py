@@ -114,6 +114,8 @@ def test_changed_notebooks_are_chosen_and_always_one(root: Path, notebook: Path,
         ('<img src="a.png">', "without alternative text"),
         ('<img src="a.png" alt="../_images/a.png">', "described by its file name"),
         ('<svg class="book-figure" data-smallest-text-px="9"></svg>', "without alternative text"),
+        ('<svg class="book-figure" aria-label="../_images/a.svg"></svg>', "without alternative text"),
+        ('<svg class="book-figure" aria-label="a"></svg>', "without a caption"),
         ('<svg class="book-figure" aria-label="a" data-smallest-text-px="6.1"></svg>', "6.1 px"),
     ],
 )
@@ -123,5 +125,6 @@ def test_page_that_loads_from_outside_or_hides_a_figure_is_found(html: str, mess
 
 def test_sound_page_passes() -> None:
     html = '<script src="a.js"></script><a href="https://x.org">x</a><link rel="canonical" href="https://x.org">'
-    html += '<img src="a.png" alt="A box."><svg class="book-figure" aria-label="a" data-smallest-text-px="9"></svg>'
+    html += '<img src="a.png" alt="A box.">'
+    html += '<figure><svg class="book-figure" aria-label="a" data-smallest-text-px="9"></svg></figure>'
     assert page_problems(html) == []

@@ -1,0 +1,86 @@
+"""Scores of embeddings: higher is more normal, and what was learned is plain arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ocsf_ssl_lib import InputError
+from ocsf_ssl_lib.detect.scores import SCORERS, KNNScorer, MahalanobisScorer, make_scorer
+
+RNG = np.random.default_rng(0)
+CLOUD = (RNG.normal(size=(500, 4)) * [5, 1, 1, 0.1] + 3).astype(np.float32)
+
+
+def test_the_mahalanobis_score_is_minus_the_squared_distance() -> None:
+    scorer = MahalanobisScorer().fit(CLOUD)
+    difference = CLOUD[7].astype(float) - CLOUD.mean(0, dtype=float)
+    expected = -difference @ scorer.precision @ difference
+    assert scorer.score(CLOUD)[7] == pytest.approx(expected, rel=1e-6)
+    ball = RNG.normal(size=(2000, 4))
+    assert MahalanobisScorer().fit(ball).score(ball).mean() == pytest.approx(-4, abs=0.2)  # as many as dimensions
+
+
+def test_a_direction_in_which_training_varies_counts_less() -> None:
+    scorer = MahalanobisScorer().fit(CLOUD)
+    middle = CLOUD.mean(0)
+    along, across = (middle + 3 * np.eye(4, dtype=np.float32)[k] for k in (0, 3))
+    assert scorer.score(along[None]) > 10 * scorer.score(across[None])
+
+
+def test_more_dimensions_than_events_and_unused_ones_are_no_obstacle() -> None:
+    wide = RNG.normal(size=(5, 40))
+    wide[:, 30:] = 0
+    assert np.isfinite(MahalanobisScorer().fit(wide).score(wide)).all()
+    same = np.ones((6, 3))
+    assert np.isfinite(MahalanobisScorer().fit(same).score(same + 1)).all()
+
+
+def test_the_knn_score_is_minus_the_mean_cosine_distance_to_the_nearest() -> None:
+    train, test = RNG.normal(size=(50, 6)), RNG.normal(size=(7, 6))
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, test)]
+    distances = np.sort(1 - unit[1] @ unit[0].T, axis=1)[:, :5]
+    np.testing.assert_allclose(KNNScorer().fit(train).score(test), -distances.mean(1), atol=1e-5)
+
+
+def test_knn_looks_at_directions_only() -> None:
+    scorer = KNNScorer().fit(CLOUD)
+    np.testing.assert_allclose(scorer.score(CLOUD[:9]), scorer.score(CLOUD[:9] * 7), atol=1e-5)
+
+
+def test_knn_takes_fewer_neighbours_when_there_are_fewer_events() -> None:
+    assert np.isfinite(KNNScorer(n_neighbors=5).fit(CLOUD[:2]).score(CLOUD)).all()
+
+
+def test_knn_keeps_a_random_part_of_many_events_and_the_same_one_every_time() -> None:
+    first, second = (KNNScorer(max_reference=100).fit(CLOUD).reference for _ in range(2))
+    assert first.shape == (100, 4)
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, KNNScorer(max_reference=100, seed=1).fit(CLOUD).reference)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_an_outlier_scores_lower_than_any_training_event(name: str) -> None:
+    scorer = make_scorer(name).fit(CLOUD)
+    outlier = CLOUD.mean(0, keepdims=True)
+    outlier[0, 2] -= 60
+    assert scorer.score(outlier)[0] < scorer.score(CLOUD).min()
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_the_state_holds_all_that_was_learned(name: str) -> None:
+    scorer = make_scorer(name).fit(CLOUD)
+    again = make_scorer(name).load_state(scorer.state())
+    np.testing.assert_array_equal(again.score(CLOUD), scorer.score(CLOUD))
+    assert all(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in scorer.state().values())
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_a_score_does_not_depend_on_the_other_rows(name: str) -> None:
+    scorer = make_scorer(name).fit(CLOUD)
+    np.testing.assert_allclose(scorer.score(CLOUD[3:4]), scorer.score(CLOUD)[3:4], rtol=1e-5, atol=1e-6)
+
+
+def test_an_unknown_score_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="'mahalanobis', 'knn', however: score='lof'"):
+        make_scorer("lof")
