@@ -28,7 +28,7 @@ CODE_NAMES = re.compile(r"(^|[._])(\w*_id|id|uid|\w*_uid|pid|port|code|\w*_code|
 
 # Identities: the columns an analyst asks about first. They stay although most of their values are rare.
 ENTITY_NAMES = re.compile(
-    r"(^|\.)(user|actor|host|hostname|device|entity|src_endpoint|dst_endpoint|process|service)s?(\.|_|$)"
+    r"(^|\.)(user(?!_agent)|actor|host|hostname|device|entity|src_endpoint|dst_endpoint|process|service)s?(\.|_|$)"
 )
 # Numbers that the operating system hands out and takes back: equal values say nothing.
 RECYCLED_NAMES = re.compile(r"(^|[._])(pid|ppid|tid|\w*_pid)$")

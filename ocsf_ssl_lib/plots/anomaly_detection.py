@@ -132,9 +132,10 @@ def precision_recall(rankings: Mapping[str, np.ndarray], truth: np.ndarray) -> F
     fig, ax = subplots(height=3.6)
     for k, (name, scores) in enumerate(rankings.items()):
         precision, recall, _ = precision_recall_curve(truth, -scores)
-        ax.step(recall, precision, where="post", color=SERIES[k], linestyle=LINESTYLES[k], label=name)
+        # scikit-learn ends the curve at precision 1 and recall 0, where no event has been looked at: left out.
+        ax.step(recall[:-1], precision[:-1], where="post", color=SERIES[k], linestyle=LINESTYLES[k], label=name)
     ax.axhline(truth.mean(), color=MUTED, linestyle=LINESTYLES[3], label="random ranking")
-    ax.set(xlabel="recall: share of the anomalies found", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
+    ax.set(xlabel="recall: share of the anomalies found", ylabel="precision", xlim=(0, 1.01), ylim=(0, None))
     ax.grid()
     fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return fig
