@@ -29,7 +29,7 @@ from ocsf_ssl_lib.errors import InputError, TrainingError
 from ocsf_ssl_lib.features import OCSFDataset
 from ocsf_ssl_lib.pretext.base import SSLModel
 
-__all__ = ["EarlyStopping", "History", "TrainingConfig", "train_self_supervised"]
+__all__ = ["EarlyStopping", "History", "TrainingConfig", "evaluate_loss", "train_self_supervised"]
 
 VALIDATION_SEED = 20_002  # the noise of the validation views: the same in every epoch, so that its loss can be compared
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from ocsf_ssl_lib.events._flatten import MAX_LEAVES, Chunk, flatten_arrow
+from ocsf_ssl_lib.events._flatten import MAX_LEAVES, Chunk, Values, flatten_arrow
 from ocsf_ssl_lib.events._json_text import EXACT
 from ocsf_ssl_lib.events._scan import CLASS
 
@@ -44,6 +44,8 @@ class ArrowParser:
             places = [place for place, line in enumerate(lines) if line not in (b"", b"\r")]
             lines = [lines[place] for place in places]
         chunk, bad = self._filled(lines) if lines else (Chunk(0), None)
+        if bad is not None and bad >= len(lines):  # Arrow counts rows; there were several in one line
+            bad = None
         return chunk, places[bad] if places and bad is not None else bad
 
     def _filled(self, lines: list[bytes]) -> tuple[Chunk | None, int | None]:
@@ -70,6 +72,8 @@ class ArrowParser:
             chunk = flatten_arrow(table.column_names, [_one(column) for column in table.columns], table.num_rows)
         except RecursionError:
             return None, None
+        # Known from other lines, or always null: the careful reader has no such columns either.
+        chunk.columns = {path: column for path, column in chunk.columns.items() if _has_value(column)}
         return (None if _has_empty_row(chunk) else chunk), None
 
     def _table(self, block: bytes, widest: int = MAX_LEAVES) -> tuple[pa.Table | None, int | None]:
@@ -170,6 +174,10 @@ def _has_envelope(schema: pa.Schema) -> bool:
         if pa.types.is_struct(kind) and kind.get_field_index(CLASS) >= 0:
             return True
     return False
+
+
+def _has_value(column: Values) -> bool:
+    return not isinstance(column, pa.Array) or column.null_count < len(column)
 
 
 def _has_empty_row(chunk: Chunk) -> bool:

@@ -3,7 +3,8 @@
 * An object becomes one column per member, down to ``MAX_DEPTH`` names; what lies deeper is JSON text.
 * A list is JSON text. So is an open map (``unmapped``, ``labels`` ...): OCSF leaves its keys to the source, one
   column per key would never end.
-* An empty object holds nothing and gives no column.
+* An empty object holds nothing and gives no column, nor does a field of JSON that is null in every event. Parquet
+  declares its columns, so there a column without values stays.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 
 from ocsf_ssl_lib.events._json_text import EXACT, arrow_json_text, json_text
 
-__all__ = ["MAX_DEPTH", "MAX_LEAVES", "OPEN_MAPS", "Chunk", "Path", "flatten_arrow", "flatten_records"]
+__all__ = ["MAX_DEPTH", "MAX_LEAVES", "OPEN_MAPS", "Chunk", "Path", "Values", "flatten_arrow", "flatten_records"]
 
 MAX_DEPTH = 5  # actor.process.parent_process.file.name; few attributes of OCSF that tell anything lie deeper
 MAX_LEAVES = 1000  # columns of one block beyond which a dense table would waste memory
@@ -41,7 +42,6 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
     found: dict[Path, dict[int, Any]] = {}
     children: dict[Path, dict[str, Path]] = {}  # building a path anew for each leaf would cost most of the time
     empty: list[int] = []
-    missing: list[Path] = []
     row = 0
 
     def walk(members: dict[str, Any], parent: Path) -> bool:
@@ -59,7 +59,6 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
             elif type(value) is list:
                 value = json_text(value)
             if value is None or value != value:  # NaN says "missing" in JSON that Python or R wrote
-                missing.append(path)
                 continue
             column = found.get(path)
             if column is None:
@@ -71,11 +70,8 @@ def flatten_records(records: list[dict[str, Any]]) -> tuple[Chunk, list[int]]:
     for position, record in enumerate(records):
         if walk(record, ()):
             row += 1
-            for path in missing:  # a field that is always null is a column all the same
-                found.setdefault(path, {})
         else:
             empty.append(position)
-        missing.clear()
     chunk = Chunk(row)
     for path, column in found.items():
         chunk.columns[path] = typed(column, row) if len(found) <= MAX_LEAVES else column

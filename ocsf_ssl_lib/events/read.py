@@ -92,7 +92,8 @@ def read_events(paths: Any, on_error: Literal["collect", "raise"] = "collect") -
     * No more than 512 columns: the rest, those with the fewest values, stand as JSON text in ``other_fields``.
     * Values keep their kind, see ``ocsf_ssl_lib/events/_assemble.py``: whole numbers stay whole beside missing ones,
       texts that look like times stay texts, a column of several kinds keeps each value as it was given.
-      ``NaN`` counts as missing. Half a surrogate pair becomes U+FFFD.
+      ``NaN`` counts as missing; a JSON field that is null in every event gives no column.
+      Half a surrogate pair becomes U+FFFD.
     * Parquet: bytes become text (hexadecimal if they are not UTF-8), dates and timestamps datetimes, decimals
       numbers, maps JSON text. Folders named ``key=value`` give a column if the file has none of that name.
 

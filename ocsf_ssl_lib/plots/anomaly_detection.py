@@ -202,20 +202,24 @@ def by_type(results: pd.DataFrame, methods: Sequence[str], column: str) -> Figur
 
 @in_book_style
 def displacement(table: pd.DataFrame) -> Figure:
-    """How far one wrong cell moves an embedding, by the way the encoder was trained; a line a seed.
+    """How far a wrong value moves an embedding, compared with the untrained encoder: mean and range over seeds.
 
     Args:
-        table: ``seed``, ``training`` (in the order to show) and ``moved``.
+        table: ``seed``, ``training`` (in the order to show, ``untrained`` first), ``changed`` and ``moved``.
     """
     names = list(dict.fromkeys(table["training"]))
-    fig, ax = subplots(height=3.0)
-    for k, (seed, part) in enumerate(table.groupby("seed")):
-        x = [names.index(name) for name in part["training"]]
-        ax.plot(x, part["moved"], marker=MARKERS[k], linestyle=LINESTYLES[k], color=SERIES[k], label=f"seed {seed}")
+    fig, ax = subplots(height=3.9)
+    for k, changed in enumerate(dict.fromkeys(table["changed"])):
+        wide = table[table["changed"] == changed].pivot(index="seed", columns="training", values="moved")[names]
+        ratio = wide.div(wide["untrained"], axis=0)
+        x = np.arange(len(names))
+        ax.fill_between(x, ratio.min(), ratio.max(), color=SERIES[k], alpha=0.25, linewidth=0)
+        ax.plot(x, ratio.mean(), marker=MARKERS[k], linestyle=LINESTYLES[k], color=SERIES[k], label=changed)
+    ax.axhline(1, color=MUTED, linestyle=LINESTYLES[3], linewidth=1.4)
     ax.set_xticks(range(len(names)), names)
-    ax.set(ylim=(0, None), ylabel="movement by one wrong cell", xlim=(-0.3, len(names) - 0.7))
+    ax.set(ylim=(0, None), ylabel="movement (untrained: 1)", xlim=(-0.2, len(names) - 0.7))
     ax.grid(axis="y")
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=1)
     return fig
 
 

@@ -44,7 +44,6 @@ def column(*values: Any) -> pd.Series:
         ([1, True], "object"),
         ([2**63, 1], "object"),
         ([2**53 + 1, 0.5], "object"),
-        ([None, None], "object"),
     ],
 )
 def test_a_column_gets_the_dtype_of_its_values_and_keeps_them(values: list[Any], dtype: str) -> None:
@@ -86,6 +85,10 @@ def test_objects_become_dotted_columns_in_alphabetical_order() -> None:
     frame = read({"b": {"z": 1, "a": {"y": 2}}, "a": 3}).frame
     assert frame.to_dict("records") == [{"a": 3, "b.a.y": 2, "b.z": 1}]
     assert list(frame) == ["a", "b.a.y", "b.z"]
+
+
+def test_a_field_that_is_null_in_every_event_is_no_column() -> None:
+    assert list(read({"a": 1, "b": None, "c": {}}, {"a": 2, "b": {"x": None}}).frame) == ["a"]
 
 
 def test_a_dotted_key_is_read_as_nested_and_the_nested_one_wins() -> None:
