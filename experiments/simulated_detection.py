@@ -39,9 +39,7 @@ def run(seed: int, events: int, epochs: int) -> None:
         report = detection_report(pd.Series(scores, index=test[KEY].to_numpy()), simulation.labels)
         size = {"seed": seed, "method": method, "events": events, "seconds": seconds}
         append(NAME, [size | {str(k): v for k, v in row.items()} for row in report.to_dict("records")])
-        print(
-            f"seed {seed}  {method:24s} {seconds:7.1f} s  all: {report.roc_auc[0]:.3f} {report.average_precision[0]:.3f}"
-        )
+        print(f"seed {seed}  {method:24s} {seconds:7.1f} s  {report.roc_auc[0]:.3f} {report.average_precision[0]:.3f}")
 
     def missing(method: str) -> bool:
         return not done(NAME, seed=seed, method=method)

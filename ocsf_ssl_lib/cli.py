@@ -266,7 +266,7 @@ def _split(text: str | None) -> list[str] | None:
 
 def _console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for a table when piped to a file."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, force_jupyter=False)
 
 
 def _note(text: str) -> None:

@@ -67,7 +67,7 @@ class MahalanobisScorer:
 
 
 class KNNScorer:
-    """Minus the mean cosine distance to the nearest training events (Ramaswamy et al., 2000, with a mean).
+    """Minus the mean cosine distance to the nearest training events (Angiulli & Pizzuti, 2002).
 
     Args:
         n_neighbors: how many neighbours.

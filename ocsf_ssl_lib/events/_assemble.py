@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -81,7 +82,7 @@ def _column_of(chunk: Chunk, same: list[Path]) -> pa.Array | list[Any]:
         return dense[0]
     merged: dict[int, Any] = {}
     for column in reversed(dense):
-        values = column.to_pylist() if isinstance(column, pa.Array) else column
+        values: list[Any] = column.to_pylist() if isinstance(column, pa.Array) else column
         merged.update({row: value for row, value in enumerate(values) if value is not None})
     return typed(dict(sorted(merged.items())), chunk.rows)
 
@@ -99,7 +100,7 @@ def _series(columns: list[pa.Array | list[Any]], rows: list[int]) -> pd.Series:
     kind = kinds.pop()
     parts = [
         column if column.type == kind else pa.nulls(n, kind) if column.null_count == n else pc.cast(column, kind)
-        for column, n in zip(columns, rows, strict=True)
+        for column, n in zip((c for c in columns if isinstance(c, pa.Array)), rows, strict=True)
     ]
     whole = pa.chunked_array(parts, kind)
     if whole.null_count and kind in (pa.int64(), pa.bool_()):
@@ -133,13 +134,14 @@ def _fold(chunks: list[Chunk], leaves: list[tuple[str, Path]]) -> pd.Series:
         found: dict[int, dict[str, Any]] = defaultdict(dict)
         for name, path in leaves:
             column = chunk.columns.get(path)
+            pairs: Iterable[tuple[int, Any]]
             if isinstance(column, pa.Array) and column.null_count < len(column):
                 where = pc.indices_nonzero(column.is_valid())
                 pairs = zip(where.to_pylist(), pc.take(column, where).to_pylist(), strict=True)
             elif isinstance(column, dict):
-                pairs = column.items()  # type: ignore[assignment]
+                pairs = column.items()
             else:
-                pairs = enumerate(column.to_pylist() if isinstance(column, pa.Array) else column or [])  # type: ignore[assignment]
+                pairs = enumerate(column.to_pylist() if isinstance(column, pa.Array) else column or [])
             for row, value in pairs:
                 if value is not None:
                     found[row].setdefault(name, value)

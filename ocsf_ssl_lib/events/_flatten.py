@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ MAX_LEAVES = 1000  # columns of one block beyond which a dense table would waste
 OPEN_MAPS = frozenset({"unmapped", "enrichments", "xattributes", "data", "labels", "tags", "annotations", "parameters"})
 
 Path = tuple[str, ...]
-Values = pa.Array | list[Any] | dict[int, Any]  # typed; of mixed kinds; sparse (row -> value)
+Values: TypeAlias = pa.Array | list[Any] | dict[int, Any]  # typed; of mixed kinds; sparse (row -> value)
 
 
 @dataclass
