@@ -50,7 +50,7 @@ def _stream(name: str, text: str):
         (_error, "ended in E: no"),
         (_stream("stderr", "careful"), "wrote to stderr"),
         (_stream("stdout", "in /home/me/x.py"), "path of one machine"),
-        (_stream("stdout", "in /work/main/x.py"), "path of one machine"),
+        (_stream("stdout", "in /home/ann/book/x.py"), "path of one machine"),
         (lambda n: n.cells[2].update(source="x = 7"), "text differs"),
         (lambda n: n.cells[3].metadata.update(tags=["nbval-skip"]), "tags differs"),
         (lambda n: n.cells.pop(), "its chapter gives"),
