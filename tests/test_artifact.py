@@ -77,6 +77,7 @@ def test_neither_saving_nor_loading_ever_calls_pickle(
     def no(*_: object, **__: object) -> None:
         raise AssertionError("pickle was called")
 
+    OCSFAnomalyDetector.load(fitted.save(tmp_path / "first"))  # modules imported on first use are executed here
     for module, names in ((pickle, ("load", "loads", "dump", "dumps", "Unpickler")), (torch, ("load", "save"))):
         for name in names:
             monkeypatch.setattr(module, name, no)
