@@ -22,7 +22,7 @@ from rich.text import Text
 # What needs torch or scikit-learn is imported by the commands that use it: help and errors come at once.
 from ocsf_ssl_lib.columns import choose_columns, epoch_milliseconds
 from ocsf_ssl_lib.errors import DataWarning, InputError, TrainingError
-from ocsf_ssl_lib.events import read_events, simulate_events, write_events
+from ocsf_ssl_lib.events import Events, read_events, simulate_events, write_events
 from ocsf_ssl_lib.events.tables import check_table_path, read_table, write_table
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ app = typer.Typer(
     help="Self-supervised anomaly detection on security events (OCSF).",
 )
 EXIT_BAD_INPUT = 2
+OCSF_FIELDS = ("class_uid", "class_name", "category_uid", "type_uid", "activity_id", "metadata.version", "time")
 KEY = "metadata.uid"  # what OCSF calls the id of an event
 
 Paths = Annotated[
     list[str], typer.Argument(help="JSON, JSON Lines (.gz, .zst), Parquet, folders of them; - is standard input.")
 ]
+AnyTable = Annotated[bool, typer.Option("--any-table", help="Also take a table that has no field of an OCSF event.")]
 Since = Annotated[str | None, typer.Option(help="Only events from this time on (ISO 8601 or epoch milliseconds).")]
 Until = Annotated[str | None, typer.Option(help="Only events before this time (ISO 8601 or epoch milliseconds).")]
 
@@ -69,9 +71,10 @@ def simulate(
 def inspect(
     paths: Paths,
     rejected: Annotated[Path | None, typer.Option(help="Write every refused record to this table (.csv, ...).")] = None,
+    any_table: AnyTable = False,
 ) -> None:
     """Say what is in files of events: classes, refused records, and what a model would make of each column."""
-    events = read_events(paths)
+    events = _read_events(paths, any_table)
     out = _console()
     print(events.report())
     if rejected is not None:
@@ -104,12 +107,13 @@ def train(
     device: Annotated[str, typer.Option(help="auto takes a GPU if there is one; cpu.")] = "auto",
     since: Since = None,
     until: Until = None,
+    any_table: AnyTable = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
 ) -> None:
     """Learn from events what is usual, and save it."""
     if model.exists() and not force:
         raise InputError(f"{model} exists; choose another folder, or replace it with --force")
-    frame = _read(paths, since, until)
+    frame = _read(paths, since, until, any_table)
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
     from ocsf_ssl_lib.encoder import EncoderConfig
 
@@ -156,7 +160,7 @@ def score(
 
     detector = OCSFAnomalyDetector.load(model)
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
-    frame = _read(paths, since, until)
+    frame = _read(paths, since, until, any_table=True)  # the model says which columns it needs
     result = _ranked(frame, detector)
     if output == "-":
         sys.stdout.write(result.to_json(orient="records", lines=True))
@@ -191,9 +195,20 @@ def evaluate(
     _console().print(table)
 
 
-def _read(paths: list[str], since: str | None, until: str | None) -> pd.DataFrame:
-    """Events of the files in the period asked for; says what was refused."""
+def _read_events(paths: list[str], any_table: bool) -> Events:
+    """Events of the files; a table of something else is refused unless it was asked for."""
     events = read_events(paths)
+    if not any_table and not any(name in events.frame for name in OCSF_FIELDS):
+        raise InputError(
+            f"{', '.join(paths)}: no field of an OCSF event ({', '.join(OCSF_FIELDS)}) among its "
+            f"{events.frame.shape[1]} columns; name another file, or take it as it is with --any-table"
+        )
+    return events
+
+
+def _read(paths: list[str], since: str | None, until: str | None, any_table: bool) -> pd.DataFrame:
+    """Events of the files in the period asked for; says what was refused."""
+    events = _read_events(paths, any_table)
     if len(events.rejected):
         _note(f"{len(events.rejected)} record(s) refused; 'ocsf-ssl inspect' lists them")
     frame = events.frame

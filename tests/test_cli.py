@@ -106,7 +106,9 @@ def test_period_selects_events(run: Run, workshop: Path, tmp_path: Path) -> None
 
 
 def test_markup_in_field_values_is_printed_as_it_is(run: Run, tmp_path: Path) -> None:
-    lines = [{"user": {"name": "[red]x[/red]" if i % 2 else "bob"}, "n": {"b": i}} for i in range(60)]
+    lines = [
+        {"class_uid": 3002, "user": {"name": "[red]x[/red]" if i % 2 else "bob"}, "n": {"b": i}} for i in range(60)
+    ]
     events = tmp_path / "events.jsonl"
     events.write_text("\n".join(map(json.dumps, lines)))
     assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
@@ -146,6 +148,12 @@ def _foreign_parquet(folder: Path) -> Path:
     return path
 
 
+def _parquet_of_something_else(folder: Path) -> Path:
+    path = folder / "shop.parquet"
+    pd.DataFrame({"colour": ["red", "blue"] * 50, "price": range(100)}).to_parquet(path)
+    return path
+
+
 def _one_row(folder: Path) -> Path:
     path = folder / "one.jsonl"
     path.write_text('{"class_uid": 3002, "user": {"name": "ann"}}\n')
@@ -158,7 +166,8 @@ def _constant(folder: Path) -> Path:
     return path
 
 
-BAD_EVENTS = [_nothing, _empty, _empty_folder, _truncated_gzip, _rubbish, _foreign_parquet, _one_row, _constant]
+BAD_EVENTS = [_nothing, _empty, _empty_folder, _truncated_gzip, _rubbish, _foreign_parquet, _parquet_of_something_else]
+BAD_EVENTS += [_one_row, _constant]
 
 
 @pytest.mark.parametrize("make", BAD_EVENTS, ids=lambda f: f.__name__.strip("_"))
@@ -171,6 +180,13 @@ def test_bad_events_give_one_line_code_2_and_no_model(run: Run, tmp_path: Path, 
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_table_of_something_else_is_taken_when_asked_for(run: Run, tmp_path: Path) -> None:
+    path = _parquet_of_something_else(tmp_path)
+    assert run("inspect", path)[0] == 2
+    assert run("train", path, "-m", tmp_path / "model", "--any-table", *SMALL)[0] == 0
+    assert run("score", path, "-m", tmp_path / "model")[0] == 0
 
 
 def test_absent_column_is_named_with_the_remedy(run: Run, workshop: Path, tmp_path: Path) -> None:
