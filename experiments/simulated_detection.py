@@ -4,8 +4,8 @@
     python experiments/simulated_detection.py --show     # prints the table
 
 Train on the first 70 % of the time, anomalies included and unlabelled; test once on the rest. All detectors see the
-same features. kNN and LOF compare with at most ``baselines.MAX_REFERENCE`` training rows, kNN on embeddings with
-twice as many: that favours the encoders. The limit was halved, for speed, after the first seed had been scored.
+same features; all that look for neighbours, on the columns or on embeddings, compare with at most
+``scores.MAX_REFERENCE`` training rows.
 """
 
 from __future__ import annotations

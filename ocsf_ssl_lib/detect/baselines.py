@@ -1,6 +1,7 @@
 """Detectors that learn nothing deep: what every result of this book is measured against.
 
-All of them see the very features the encoder sees: scaled numbers, missing indicators, one-hot categories.
+All of them see the very features the encoder sees: scaled numbers, missing indicators, one-hot categories. kNN and
+LOF compare with as many training rows as kNN on embeddings does.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
+from ocsf_ssl_lib.detect.scores import MAX_REFERENCE
 from ocsf_ssl_lib.features import FeatureArrays
 from ocsf_ssl_lib.vocabulary import UNKNOWN_ID
 
 __all__ = ["BASELINES", "marginal_frequency", "one_hot", "row_count"]
 
-MAX_REFERENCE = 10_000  # training rows that kNN and LOF compare with; drawn at random from more
 N_NEIGHBORS = 20  # scikit-learn's default for LOF, used for kNN too
 
 

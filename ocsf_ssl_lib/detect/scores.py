@@ -15,7 +15,9 @@ from sklearn.preprocessing import normalize
 
 from ocsf_ssl_lib.errors import InputError
 
-__all__ = ["SCORERS", "KNNScorer", "MahalanobisScorer", "Scorer"]
+__all__ = ["MAX_REFERENCE", "SCORERS", "KNNScorer", "MahalanobisScorer", "Scorer"]
+
+MAX_REFERENCE = 20_000  # training events that a neighbour method compares with, drawn at random from more
 
 
 class Scorer(Protocol):
@@ -75,7 +77,7 @@ class KNNScorer:
         seed: of that draw.
     """
 
-    def __init__(self, n_neighbors: int = 5, max_reference: int = 20_000, seed: int = 0) -> None:
+    def __init__(self, n_neighbors: int = 5, max_reference: int = MAX_REFERENCE, seed: int = 0) -> None:
         self.n_neighbors = n_neighbors
         self.max_reference = max_reference
         self.seed = seed
