@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ocsf_ssl_lib.errors import InputError
 
-__all__ = ["FrozenConfig"]
+__all__ = ["FrozenConfig", "NamedConfig"]
 
 C = TypeVar("C", bound="FrozenConfig")
 
@@ -57,3 +57,38 @@ class FrozenConfig(BaseModel):
                 where = ".".join(str(part) for part in first["loc"])
                 message = f"{where}: {message} (got {first['input']!r:.80})"
             raise InputError(f"{cls.__name__}: {message}") from None
+
+
+class NamedConfig(FrozenConfig):
+    """A config that JSON can tell from its siblings by ``name``.
+
+    A direct subclass founds a family (encoders, say) and sets ``family``. Every subclass of it whose ``name`` has a
+    default joins the family under that name, a user's own too, and ``parse`` finds it again.
+    """
+
+    name: str = ""
+    family: ClassVar[dict[str, type[NamedConfig]]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        name = cls.model_fields["name"].default
+        if name:
+            cls.family[name] = cls
+
+    @classmethod
+    def parse(cls: type[C], value: Any) -> Any:
+        """A mapping -> the config of the family that its ``name`` asks for; anything else is given back as it is.
+
+        Raises:
+            InputError: a name that no member of the family has, or a value that this member refuses.
+        """
+        if not isinstance(value, Mapping):
+            return value
+        family: dict[str, type[FrozenConfig]] = cls.family  # type: ignore[attr-defined]
+        name = value.get("name", cls.model_fields["name"].default or next(iter(family)))
+        if name not in family:
+            near = difflib.get_close_matches(str(name), list(family), n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"name must be one of {', '.join(map(repr, family))}, however: {name!r}{hint}")
+        return family[name].from_dict(value)

@@ -2,26 +2,45 @@
 
 ``TabularResNet`` is the ResNet of Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data"
 (NeurIPS 2021, section 3.2), with an embedding layer for categories and for hidden and missing cells in front.
+``TabularMLP`` is their MLP (section 3.1) behind the same embedding layer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ocsf_ssl_lib.config import FrozenConfig
+from ocsf_ssl_lib.config import NamedConfig
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.vocabulary import MASK_ID, NUM_RESERVED
 
-__all__ = ["EncoderConfig", "FeatureEmbedding", "ResNetBlock", "TabularResNet"]
+__all__ = [
+    "BaseEncoderConfig",
+    "EncoderConfig",
+    "FeatureEmbedding",
+    "MLPConfig",
+    "ResNetBlock",
+    "TabularMLP",
+    "TabularResNet",
+]
 
 
-class EncoderConfig(FrozenConfig):
+class BaseEncoderConfig(NamedConfig):
+    """What every encoder's config offers: a reader's own encoder is a subclass with a ``name`` and a ``build``."""
+
+    family: ClassVar[dict[str, type[NamedConfig]]] = {}
+
+    def build(self, num_numerical_features: int, categorical_cardinalities: Sequence[int]) -> nn.Module:
+        """An encoder with fresh weights: the attributes and the ``forward`` of ``TabularResNet``."""
+        raise NotImplementedError  # abstract
+
+
+class EncoderConfig(BaseEncoderConfig):
     """Size of a ``TabularResNet``; the defaults are those of the tutorial this book grew from."""
 
     name: Literal["resnet"] = "resnet"
@@ -219,3 +238,70 @@ class TabularResNet(nn.Module):
         x = self.embedding_layer(numerical, categorical, numerical_mask, categorical_mask, missing_mask)
         embedding = self.featurizer(x)  # (B, d_model)
         return embedding if return_embedding or self.head is None else self.head(embedding)
+
+
+class MLPConfig(BaseEncoderConfig):
+    """Size of a ``TabularMLP``."""
+
+    name: Literal["mlp"] = "mlp"
+    d_model: int = Field(default=256, ge=1, description="width of the network and length of an embedding")
+    num_layers: int = Field(default=3, ge=0, description="layers of Linear, ReLU and dropout")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="share of a layer's units dropped in training")
+    d_embedding: int = Field(default=16, ge=1, description="length of the vector of one category")
+
+    def build(self, num_numerical_features: int, categorical_cardinalities: Sequence[int]) -> TabularMLP:
+        """The encoder this config describes, with fresh weights."""
+        return TabularMLP(
+            num_numerical_features,
+            categorical_cardinalities,
+            d_model=self.d_model,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            d_embedding=self.d_embedding,
+        )
+
+
+class TabularMLP(nn.Module):
+    """Encoder without residual connections: ``Dropout(ReLU(Linear(x)))`` repeated (Gorishniy et al., section 3.1).
+
+    Args:
+        num_numerical_features: number of numerical columns, may be 0.
+        categorical_cardinalities: ids per categorical column, the three reserved ones included; may be empty.
+        d_model: width, and length of the embedding.
+        num_layers: layers.
+        dropout: dropout probability after each layer.
+        d_embedding: length of the vector of one category before projection.
+    """
+
+    def __init__(
+        self,
+        num_numerical_features: int,
+        categorical_cardinalities: Sequence[int],
+        d_model: int = 256,
+        num_layers: int = 3,
+        dropout: float = 0.1,
+        *,
+        d_embedding: int = 16,
+    ) -> None:
+        super().__init__()
+        self.num_numerical_features = num_numerical_features
+        self.categorical_cardinalities = list(categorical_cardinalities)
+        self.d_model = d_model
+        self.embedding_layer = FeatureEmbedding(num_numerical_features, categorical_cardinalities, d_model, d_embedding)
+        layers = [nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Dropout(dropout)) for _ in range(num_layers)]
+        self.featurizer = nn.Sequential(nn.LayerNorm(d_model), *layers)
+
+    def forward(
+        self,
+        numerical: Tensor,
+        categorical: Tensor,
+        numerical_mask: Tensor | None = None,
+        categorical_mask: Tensor | None = None,
+        return_embedding: bool = True,
+        *,
+        missing_mask: Tensor | None = None,
+    ) -> Tensor:
+        """The arguments of ``TabularResNet.forward``; returns (B, d_model)."""
+        return self.featurizer(
+            self.embedding_layer(numerical, categorical, numerical_mask, categorical_mask, missing_mask)
+        )

@@ -168,6 +168,7 @@ def _train(
     accelerator: Accelerator,
     progress: bool,
 ) -> History:
+    model.prepare(train)
     steps = config.max_epochs * train.num_batches(config.batch_size)
     optimizer = _optimizer(model, config.learning_rate or model.config.learning_rate, config.weight_decay)
     schedule = _warmup_cosine(optimizer, steps, config)
@@ -186,6 +187,7 @@ def _train(
             losses: list[float] = []
             weights: list[int] = []
             model.train()
+            model.start_epoch(epoch)
             for batch in train.batches(config.batch_size, generator=order):
                 loss = model.calculate_loss(batch, generator=noise)
                 value = float(loss.detach())

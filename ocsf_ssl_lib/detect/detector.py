@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,17 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 from ocsf_ssl_lib.columns import default_protected
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
 from ocsf_ssl_lib.detect.scores import make_scorer
-from ocsf_ssl_lib.encoder import EncoderConfig
+from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import OCSFDataset, OCSFPreprocessor
-from ocsf_ssl_lib.pretext.base import SSLModel
-from ocsf_ssl_lib.pretext.contrastive import ContrastiveConfig, ContrastiveModel
+from ocsf_ssl_lib.features import Batch, OCSFDataset, OCSFPreprocessor
+from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
 __all__ = ["OCSFAnomalyDetector", "train_ocsf_anomaly_detector"]
 
-OBJECTIVES = ("contrastive", "untrained")
+UNTRAINED = "untrained"
 EMBED_BATCH = 4096  # events per forward pass when nothing is learned
+LIKELIHOOD_ROWS = 10_000  # training events that tell how surprising each column usually is, drawn at random from more
 
 
 class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
@@ -35,8 +35,10 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
     Args:
         numerical_cols: columns of quantities; ``None`` chooses them from the data.
         categorical_cols: columns of categories; ``None`` chooses them from the data.
-        objective: the pretext task; ``untrained`` keeps the encoder's random weights, as a baseline.
-        score: ``mahalanobis`` or ``knn``, on the embeddings.
+        objective: the pretext task, a name of ``available_ssl_models()``; ``untrained`` keeps the encoder's random
+            weights, as a baseline.
+        score: ``mahalanobis`` or ``knn``, on the embeddings; ``likelihood``, of each cell given the others (objectives
+            that predict cells); ``None`` takes ``likelihood`` for ``masked`` and ``mahalanobis`` for the others.
         encoder_config: size of the encoder.
         model_config: options of the pretext task; its ``encoder_config``, ``seed`` and ``protected`` are replaced.
         max_epochs: passes over the training events, at most.
@@ -46,8 +48,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         contamination: share of the training events that ``predict`` would call anomalies.
         scaling: of the numbers, see ``OCSFPreprocessor``.
         max_categories: per column, see ``OCSFPreprocessor``.
-        protected: categorical columns that augmentation never changes; ``"auto"`` takes OCSF's status, severity,
-            activity and the like.
+        protected: categorical columns that the task never changes; ``"auto"`` takes OCSF's status, severity, activity
+            and the like where changed copies of an event count as the same event, and none elsewhere.
         on_missing_column: see ``OCSFPreprocessor``.
         device: ``auto`` takes a GPU if there is one.
         random_state: seed; ``None`` draws one (kept in ``seed_``).
@@ -72,11 +74,11 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self,
         numerical_cols: Sequence[str] | None = None,
         categorical_cols: Sequence[str] | None = None,
-        objective: Literal["contrastive", "untrained"] = "contrastive",
-        score: Literal["mahalanobis", "knn"] = "mahalanobis",
+        objective: str = "contrastive",
+        score: Literal["mahalanobis", "knn", "likelihood"] | None = None,
         *,
-        encoder_config: EncoderConfig | None = None,
-        model_config: ContrastiveConfig | None = None,
+        encoder_config: BaseEncoderConfig | None = None,
+        model_config: SSLConfig | None = None,
         max_epochs: int = 20,
         batch_size: int = 256,
         validation_fraction: float = 0.1,
@@ -121,25 +123,28 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             TrainingError: the loss left the finite numbers.
         """
         self._check_options()
-        scorer = make_scorer(self.score)
+        self.score_name_ = self._score_name()
+        scorer = make_scorer(self.score_name_)
         self.seed_ = self._seed()
-        self.preprocessor_ = OCSFPreprocessor(
-            self.numerical_cols,
-            self.categorical_cols,
-            scaling=self.scaling,
-            max_categories=self.max_categories,
-            on_missing_column=self.on_missing_column,
-        ).fit(X)
+        self.preprocessor_ = OCSFPreprocessor(**self.preprocessor_options()).fit(X)
         self.n_features_in_ = self.preprocessor_.n_features_in_
         data = OCSFDataset.from_frame(self.preprocessor_, X)
         self.model_ = self._new_model()
         self.history_: History | None = None
-        if self.objective != "untrained":
+        if self.objective != UNTRAINED:
             self.history_ = self._train(data)
-        embeddings = self._embed(data)
-        self.scorer_ = scorer.fit(embeddings)
-        self.offset_ = float(np.quantile(self.scorer_.score(embeddings), self.contamination))
+        if self.score_name_ == "likelihood" and len(data) > LIKELIHOOD_ROWS:
+            chosen = np.random.default_rng(self.seed_).choice(len(data), LIKELIHOOD_ROWS, replace=False)
+            data = _rows(data, np.sort(chosen))
+        evidence = self._evidence(data)
+        self.scorer_ = scorer.fit(evidence)
+        self.offset_ = float(np.quantile(self.scorer_.score(evidence), self.contamination))
         return self
+
+    def preprocessor_options(self) -> dict[str, Any]:
+        """The arguments of this detector that are its preprocessor's."""
+        names = ("numerical_cols", "categorical_cols", "scaling", "max_categories", "on_missing_column")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def column_report_(self) -> pd.DataFrame:
@@ -154,8 +159,19 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def score_samples(self, X: pd.DataFrame) -> np.ndarray:
         """Scores of N events: (N,) float64, higher = more normal."""
-        embeddings = self.transform(X)
-        return self.scorer_.score(embeddings) if len(embeddings) else np.empty(0)
+        check_is_fitted(self, "scorer_")
+        data = OCSFDataset.from_frame(self.preprocessor_, X)
+        return self.scorer_.score(self._evidence(data)) if len(data) else np.empty(0)
+
+    def cell_surprise(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Nats of each cell of N events: one row per event, one column per feature, NaN where a cell says nothing.
+
+        Raises:
+            InputError: the objective predicts no cells.
+        """
+        check_is_fitted(self, "scorer_")
+        cells = self._cells(OCSFDataset.from_frame(self.preprocessor_, X))
+        return pd.DataFrame(cells, index=X.index, columns=self.preprocessor_.get_feature_names_out())
 
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
         """``score_samples`` shifted so that negative means anomaly."""
@@ -180,8 +196,14 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         return load_detector(cls, path)
 
     def _check_options(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise InputError(f"objective must be one of {', '.join(OBJECTIVES)}, however: {self.objective!r}")
+        objectives = [*sorted(available_ssl_models()), UNTRAINED]
+        if self.objective not in objectives:
+            raise InputError(f"objective must be one of {', '.join(objectives)}, however: {self.objective!r}")
+        if self.model_config is not None and self.objective not in (self.model_config.name, UNTRAINED):
+            raise InputError(
+                f"objective={self.objective!r} but model_config is a {type(self.model_config).__name__}; "
+                f"give objective={self.model_config.name!r}"
+            )
         if not 0 < self.contamination <= 0.5:
             raise InputError(f"contamination must be above 0 and at most 0.5, however: {self.contamination}")
         if not 0 <= self.validation_fraction < 1:
@@ -200,12 +222,15 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _new_model(self) -> SSLModel:
         """A model with fresh weights for the columns that were chosen."""
-        base = self.model_config if self.model_config is not None else ContrastiveConfig()
+        name = "contrastive" if self.objective == UNTRAINED else self.objective
+        model_class, config_class = available_ssl_models()[self.model_config.name if self.model_config else name]
+        base = self.model_config if self.model_config is not None else config_class()
         encoder_config = self.encoder_config if self.encoder_config is not None else base.encoder_config
         names = self.preprocessor_.categorical_names_
         if isinstance(self.protected, str) and self.protected != "auto":
             raise InputError(f"protected must be 'auto' or a list of columns, however: {self.protected!r}")
-        protected = default_protected(names) if isinstance(self.protected, str) else list(self.protected)
+        by_default = default_protected(names) if model_class.makes_views else []
+        protected = by_default if isinstance(self.protected, str) else list(self.protected)
         foreign = [c for c in protected if c not in names]
         if foreign:
             raise InputError(f"protected column(s) not among the categorical ones: {', '.join(foreign)}")
@@ -216,7 +241,14 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
                 "protected": tuple(names.index(c) for c in protected),
             }
         )
-        return build_model(config, len(self.preprocessor_.numerical_names_), self.preprocessor_.cardinalities_)
+        prep = self.preprocessor_
+        every = prep.numerical_names_ + prep.categorical_names_
+        return build_model(config, len(prep.numerical_names_), prep.cardinalities_, every)
+
+    def _score_name(self) -> str:
+        if self.score is not None:
+            return self.score
+        return "likelihood" if self.objective == "masked" else "mahalanobis"
 
     def _train(self, data: OCSFDataset) -> History:
         order = np.random.default_rng(self.seed_).permutation(len(data))
@@ -230,22 +262,27 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         options = {"max_epochs": self.max_epochs, "patience": self.patience, "device": self.device}
         return TrainingConfig.from_dict(options | {"batch_size": batch_size, "seed": seed})
 
-    @torch.no_grad()
+    def _evidence(self, data: OCSFDataset) -> np.ndarray:
+        """What the scorer judges: embeddings (N, d_model), or surprise of cells (N, D)."""
+        return self._cells(data) if self.score_name_ == "likelihood" else self._embed(data)
+
     def _embed(self, data: OCSFDataset) -> np.ndarray:
+        width: int = self.model_.encoder.d_model  # type: ignore[assignment]
+        return self._in_slices(self.model_.featurize, data, width)
+
+    def _cells(self, data: OCSFDataset) -> np.ndarray:
+        if not hasattr(self.model_, "cell_surprise"):
+            raise InputError(f"objective={self.objective!r} predicts no cells, 'masked' and 'denoising' do")
+        return self._in_slices(self.model_.cell_surprise, data, self.n_features_in_)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def _in_slices(self, function: Callable[[Batch], torch.Tensor], data: OCSFDataset, width: int) -> np.ndarray:
         self.model_.eval()
         device = next(self.model_.parameters()).device
         # A loop over slices of its own: dataset.batches would merge a last row into the batch before it.
         slices = (data[start : start + EMBED_BATCH] for start in range(0, len(data), EMBED_BATCH))
-        parts = [self.model_.featurize(type(b)(*(t.to(device) for t in b))).cpu().numpy() for b in slices]
-        width: int = self.model_.encoder.d_model  # type: ignore[assignment]
+        parts = [function(Batch(*(t.to(device) for t in b))).cpu().numpy() for b in slices]
         return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
-
-
-def build_model(config: ContrastiveConfig, num_numerical: int, cardinalities: Sequence[int]) -> ContrastiveModel:
-    """The model a config describes, its weights drawn from the config's seed; the global random state is kept."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return ContrastiveModel(config.encoder_config.build(num_numerical, cardinalities), config)
 
 
 def _rows(data: OCSFDataset, index: np.ndarray) -> OCSFDataset:

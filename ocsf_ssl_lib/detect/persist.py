@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from ocsf_ssl_lib.artifact import Artifact, load_artifact, save_artifact
 from ocsf_ssl_lib.detect.scores import make_scorer
-from ocsf_ssl_lib.encoder import EncoderConfig
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import OCSFPreprocessor
-from ocsf_ssl_lib.pretext.contrastive import ContrastiveConfig
-from ocsf_ssl_lib.scaling import NumberScaler
-from ocsf_ssl_lib.vocabulary import Vocabulary
+from ocsf_ssl_lib.feature_state import plain, preprocessor_state, restore_preprocessor
+from ocsf_ssl_lib.pretext.base import SSLConfig, build_model
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect.detector import OCSFAnomalyDetector
@@ -32,21 +27,13 @@ NOT_STORED = ("encoder_config", "model_config", "random_state", "progress", "dev
 def save_detector(detector: OCSFAnomalyDetector, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a fitted detector to a folder."""
     prep = detector.preprocessor_
-    options = {k: v for k, v in detector.get_params(deep=False).items() if k not in NOT_STORED}
-    plain = {k: v.item() for k, v in options.items() if isinstance(v, np.generic)}  # JSON knows no numpy
-    plain |= {k: [str(c) for c in v] for k, v in options.items() if isinstance(v, list | tuple | np.ndarray | pd.Index)}
     config = {
         "kind": "OCSFAnomalyDetector",
-        "options": options | plain,
+        "options": plain({k: v for k, v in detector.get_params(deep=False).items() if k not in NOT_STORED}),
         "model": detector.model_.config.model_dump(mode="json"),
         "seed": detector.seed_,
         "offset": detector.offset_,
-        "numerical_names": prep.numerical_names_,
-        "categorical_names": prep.categorical_names_,
-        "vocabularies": {name: v.values for name, v in prep.vocabularies_.items()},
-        "ranks": prep.scaler_.ranks,
-        "column_report": prep.column_report_.to_dict(orient="list"),
-    }
+    } | preprocessor_state(prep)
     tensors = {f"model.{k}": v for k, v in detector.model_.state_dict().items()}
     tensors |= {f"scorer.{k}": torch.from_numpy(np.asarray(v)) for k, v in detector.scorer_.state().items()}
     return save_artifact(Artifact(config, tensors, prep.scaler_.estimator), path, overwrite=overwrite)
@@ -71,37 +58,22 @@ def load_detector(cls: type[D], path: str | Path) -> D:
 
 
 def _assemble(cls: type[D], artifact: Artifact) -> D:
-    from ocsf_ssl_lib.detect.detector import build_model
-
     c: dict[str, Any] = artifact.config
-    model_config = ContrastiveConfig.from_dict(c["model"])
-    encoder_config = EncoderConfig.from_dict(c["model"]["encoder_config"])
-    detector = cls(**c["options"], encoder_config=encoder_config, model_config=model_config, random_state=c["seed"])
-    prep = OCSFPreprocessor(
-        detector.numerical_cols,
-        detector.categorical_cols,
-        scaling=detector.scaling,
-        max_categories=detector.max_categories,
-        on_missing_column=detector.on_missing_column,
+    model_config: SSLConfig = SSLConfig.parse(c["model"])
+    detector = cls(
+        **c["options"], encoder_config=model_config.encoder_config, model_config=model_config, random_state=c["seed"]
     )
-    prep.numerical_names_, prep.categorical_names_ = list(c["numerical_names"]), list(c["categorical_names"])
-    prep.vocabularies_ = {name: Vocabulary(c["vocabularies"][name]) for name in prep.categorical_names_}
-    prep.cardinalities_ = [len(v) for v in prep.vocabularies_.values()]
-    prep.column_report_ = pd.DataFrame(c["column_report"])
-    prep.n_features_in_ = len(prep.numerical_names_) + len(prep.categorical_names_)
-    if prep.numerical_names_ and not isinstance(artifact.estimator, QuantileTransformer | StandardScaler):
-        raise ValueError("the scaler of the numbers is missing")
-    prep.scaler_ = NumberScaler(detector.scaling)
-    prep.scaler_.estimator, prep.scaler_.ranks = artifact.estimator, dict(c["ranks"])
-    detector.preprocessor_ = prep
-    detector.n_features_in_ = prep.n_features_in_
-    detector.model_ = build_model(model_config, len(prep.numerical_names_), prep.cardinalities_)
+    prep = restore_preprocessor(detector.preprocessor_options(), c, artifact.estimator)
+    detector.preprocessor_, detector.n_features_in_ = prep, prep.n_features_in_
+    names = prep.numerical_names_ + prep.categorical_names_
+    detector.model_ = build_model(model_config, len(prep.numerical_names_), prep.cardinalities_, names)
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "scorer": {}}
     for name, tensor in artifact.tensors.items():
         owner, _, key = name.partition(".")
         parts[owner][key] = tensor
     detector.model_.load_state_dict(parts["model"])
     detector.model_.eval()
-    detector.scorer_ = make_scorer(detector.score).load_state({k: v.numpy() for k, v in parts["scorer"].items()})
+    detector.score_name_ = detector._score_name()
+    detector.scorer_ = make_scorer(detector.score_name_).load_state({k: v.numpy() for k, v in parts["scorer"].items()})
     detector.offset_, detector.seed_, detector.history_ = float(c["offset"]), int(c["seed"]), None
     return detector

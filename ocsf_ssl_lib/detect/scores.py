@@ -1,7 +1,7 @@
-"""Stage 7a: embeddings -> one score per event. Higher means more normal, as in scikit-learn.
+"""Stage 7a: what a model makes of events -> one score per event. Higher means more normal, as in scikit-learn.
 
-A scorer learns from the embeddings of training events what is usual, and keeps what it learned as plain arrays, so
-that a saved model holds numbers and no code.
+A scorer learns from training events what is usual, from their embeddings or from how surprising their cells are, and
+keeps what it learned as plain arrays, so that a saved model holds numbers and no code.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from sklearn.preprocessing import normalize
 
 from ocsf_ssl_lib.errors import InputError
 
-__all__ = ["MAX_REFERENCE", "SCORERS", "KNNScorer", "MahalanobisScorer", "Scorer"]
+__all__ = ["MAX_REFERENCE", "SCORERS", "KNNScorer", "LikelihoodScorer", "MahalanobisScorer", "Scorer"]
 
 MAX_REFERENCE = 20_000  # training events that a neighbour method compares with, drawn at random from more
+
+LEAST_SPREAD = 0.1  # nats: a column that was predicted perfectly in training must not count infinitely
 
 
 class Scorer(Protocol):
     """What the detector asks of a score."""
 
-    def fit(self, embeddings: np.ndarray) -> Scorer:
-        """Learn from (N, d) embeddings of training events."""
+    def fit(self, evidence: np.ndarray) -> Scorer:
+        """Learn from (N, d) embeddings, or (N, D) cells, of training events."""
         ...
 
-    def score(self, embeddings: np.ndarray) -> np.ndarray:
-        """(N, d) embeddings -> (N,) scores, higher = more normal."""
+    def score(self, evidence: np.ndarray) -> np.ndarray:
+        """(N, d) embeddings, or (N, D) cells -> (N,) scores, higher = more normal."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -38,6 +40,39 @@ class Scorer(Protocol):
     def load_state(self, state: dict[str, np.ndarray]) -> Scorer:
         """Take up what ``state`` gave."""
         ...
+
+
+class LikelihoodScorer:
+    """Minus the mean surprise of an event's cells, each column in units of its own spread on training events.
+
+    A plain sum of nats would be a sum of the columns that are noise: a random port surprises every time. Subtracting a
+    column's mean and dividing by its standard deviation leaves what is unusual *for that column*.
+    """
+
+    def fit(self, cells: np.ndarray) -> LikelihoodScorer:
+        """Learn mean and standard deviation of each column of (N, D) nats, NaN where a cell says nothing."""
+        known = np.isfinite(cells)
+        count = np.maximum(known.sum(axis=0), 1)
+        values = np.where(known, cells, 0.0).astype(np.float64)
+        self.location = values.sum(axis=0) / count
+        spread = np.sqrt((np.where(known, values - self.location, 0.0) ** 2).sum(axis=0) / count)
+        self.scale = np.maximum(spread, LEAST_SPREAD)
+        return self
+
+    def score(self, cells: np.ndarray) -> np.ndarray:
+        """(N, D) -> (N,); 0, as normal as the average, for an event in which no cell says anything."""
+        known = np.isfinite(cells)
+        units = np.where(known, (cells.astype(np.float64) - self.location) / self.scale, 0.0)
+        return -units.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Mean and standard deviation (D,)."""
+        return {"location": self.location, "scale": self.scale}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> LikelihoodScorer:
+        """Take up means and standard deviations."""
+        self.location, self.scale = state["location"], state["scale"]
+        return self
 
 
 class MahalanobisScorer:
@@ -107,7 +142,11 @@ class KNNScorer:
         return self
 
 
-SCORERS: dict[str, type[MahalanobisScorer] | type[KNNScorer]] = {"mahalanobis": MahalanobisScorer, "knn": KNNScorer}
+SCORERS: dict[str, type[MahalanobisScorer] | type[KNNScorer] | type[LikelihoodScorer]] = {
+    "mahalanobis": MahalanobisScorer,
+    "knn": KNNScorer,
+    "likelihood": LikelihoodScorer,
+}
 
 
 def make_scorer(name: str) -> Scorer:

@@ -7,7 +7,7 @@ The loss is NT-Xent of Chen et al., "A Simple Framework for Contrastive Learning
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -119,9 +119,8 @@ class ContrastiveConfig(SSLConfig):
     noise_level: float = Field(default=0.1, ge=0, description="standard deviation of the noise added to scaled numbers")
     dropout_prob: float = Field(default=0.2, ge=0, le=1, description="probability that a categorical cell is redrawn")
     swap: Literal["marginal", "uniform"] = Field(default="marginal", description="where a redrawn value comes from")
-    protected: tuple[int, ...] = Field(default=(), description="indices of categorical columns that never change")
     projection_dim: int | None = Field(
-        default=128, ge=1, description="length of the projection head's output; None = no head"
+        default=128, ge=1, description="length of the projection head's output; None = no head; or give decoder_config"
     )
 
 
@@ -137,19 +136,23 @@ class ContrastiveModel(SSLModel):
     """
 
     config_class: ClassVar[type[SSLConfig]] = ContrastiveConfig
+    makes_views: ClassVar[bool] = True
     config: ContrastiveConfig
 
     def __init__(self, encoder: nn.Module, config: ContrastiveConfig | None = None) -> None:
         config = config if config is not None else ContrastiveConfig()
         d_model: int = encoder.d_model  # type: ignore[assignment]
-        head = None
-        if config.projection_dim is not None:
+        head: nn.Module | None = None
+        if config.decoder_config is not None:
+            head = config.decoder_config.build(d_model)
+        elif config.projection_dim is not None:
             head = nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Linear(d_model, config.projection_dim))
-        cardinalities: Sequence[int] = encoder.categorical_cardinalities  # type: ignore[assignment]
-        outside = [k for k in config.protected if not 0 <= k < len(cardinalities)]
-        if outside:
-            raise InputError(f"protected={outside} but the encoder has {len(cardinalities)} categorical columns")
         super().__init__(encoder, head, config)
+
+    @classmethod
+    def from_config(cls, config: Any, encoder: nn.Module, feature_names: Sequence[str]) -> ContrastiveModel:
+        """See ``SSLModel.from_config``."""
+        return cls(encoder, config)
 
     def _setup_loss(self) -> None:
         c = self.config

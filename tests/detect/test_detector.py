@@ -267,7 +267,7 @@ def test_identical_events_have_identical_finite_scores(score: str, make_detector
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "magic"}, "objective must be one of contrastive, untrained"),
+        ({"objective": "magic"}, "objective must be one of contrastive, denoising, masked, multitask, untrained"),
         ({"score": "lof"}, "score must be one of"),
         ({"contamination": 0}, "contamination"),
         ({"contamination": 0.6}, "contamination"),
