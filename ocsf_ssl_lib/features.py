@@ -265,17 +265,26 @@ class OCSFDataset(Dataset):
         """Transform ``frame`` with a fitted preprocessor."""
         return cls(preprocessor.transform(frame))
 
+    @classmethod
+    def of(cls, tensors: Any) -> OCSFDataset:
+        """A dataset of tensors that are there already: a ``Batch``, or a named tuple that begins like one."""
+        dataset = object.__new__(cls)
+        dataset.tensors = tensors
+        return dataset
+
     def __len__(self) -> int:
         return len(self.tensors.categorical)
 
     def __getitem__(self, index: Any) -> Batch:
-        return Batch(*(t[index] for t in self.tensors))
+        return type(self.tensors)(*(t[index] for t in self.tensors))
 
     def to(self, device: torch.device | str) -> OCSFDataset:
         """The same events on another device."""
-        moved = object.__new__(OCSFDataset)
-        moved.tensors = Batch(*(t.to(device) for t in self.tensors))
-        return moved
+        return self.of(type(self.tensors)(*(t.to(device) for t in self.tensors)))
+
+    def rows(self, index: np.ndarray) -> OCSFDataset:
+        """Some of the events, by position: (K,) int."""
+        return self.of(self[torch.from_numpy(index)])
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """Every row once, ``batch_size`` rows at a time; shuffled when a (CPU) generator is given.

@@ -135,7 +135,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             self.history_ = self._train(data)
         if self.score_name_ == "likelihood" and len(data) > LIKELIHOOD_ROWS:
             chosen = np.random.default_rng(self.seed_).choice(len(data), LIKELIHOOD_ROWS, replace=False)
-            data = _rows(data, np.sort(chosen))
+            data = data.rows(np.sort(chosen))
         evidence = self._evidence(data)
         self.scorer_ = scorer.fit(evidence)
         self.offset_ = float(np.quantile(self.scorer_.score(evidence), self.contamination))
@@ -253,9 +253,9 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
     def _train(self, data: OCSFDataset) -> History:
         order = np.random.default_rng(self.seed_).permutation(len(data))
         held = int(len(data) * self.validation_fraction)
-        validation = _rows(data, np.sort(order[:held])) if held >= 2 else None
+        validation = data.rows(np.sort(order[:held])) if held >= 2 else None
         config = self._training_config(min(self.batch_size, max(2, len(data) - held)), self.seed_)
-        train = _rows(data, np.sort(order[held if validation is not None else 0 :]))
+        train = data.rows(np.sort(order[held if validation is not None else 0 :]))
         return train_self_supervised(self.model_, train, validation, config, progress=self.progress)
 
     def _training_config(self, batch_size: int, seed: int) -> TrainingConfig:
@@ -283,12 +283,6 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         slices = (data[start : start + EMBED_BATCH] for start in range(0, len(data), EMBED_BATCH))
         parts = [function(Batch(*(t.to(device) for t in b))).cpu().numpy() for b in slices]
         return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
-
-
-def _rows(data: OCSFDataset, index: np.ndarray) -> OCSFDataset:
-    subset = object.__new__(OCSFDataset)
-    subset.tensors = data[torch.from_numpy(index)]
-    return subset
 
 
 def train_ocsf_anomaly_detector(

@@ -74,6 +74,8 @@ class MultiTaskModel(SSLModel):
             config = MultiTaskConfig(tasks=tuple(task.config for task in tasks))
         super().__init__(tasks[0].encoder, None, config)
         self.tasks = nn.ModuleList(tasks)
+        self.register_state_dict_post_hook(_encoder_once)
+        self.register_load_state_dict_pre_hook(_encoder_for_each)
 
     @classmethod
     def from_config(cls, config: Any, encoder: nn.Module, feature_names: Sequence[str]) -> MultiTaskModel:
@@ -120,3 +122,17 @@ class MultiTaskModel(SSLModel):
             if hasattr(task, "cell_surprise"):
                 return task.cell_surprise(batch)  # type: ignore[operator]
         raise InputError("none of the tasks predicts cells, so there is no likelihood; add a masked or denoising task")
+
+
+def _encoder_once(model: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    """The shared encoder would stand in the weights once more for each task."""
+    copies = tuple(f"{prefix}tasks.{place}.encoder." for place in range(len(model.tasks)))  # type: ignore[arg-type]
+    for key in [key for key in state if key.startswith(copies)]:
+        del state[key]
+
+
+def _encoder_for_each(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """The inverse of ``_encoder_once``."""
+    shared = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(f"{prefix}encoder.")}
+    for place in range(len(model.tasks)):  # type: ignore[arg-type]
+        state |= {f"{prefix}tasks.{place}.{key}": value for key, value in shared.items()}
