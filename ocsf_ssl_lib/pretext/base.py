@@ -83,10 +83,11 @@ class SSLModel(nn.Module):
         self.encoder = encoder
         self.decoder = decoder if decoder is not None else nn.Identity()
         self.config = config if config is not None else self.config_class()
-        count = len(encoder.categorical_cardinalities)  # type: ignore[arg-type]
-        outside = [k for k in self.config.protected if not 0 <= k < count]
-        if outside:
-            raise InputError(f"protected={outside} but the encoder has {count} categorical columns")
+        if self.config.protected:
+            count = len(encoder.categorical_cardinalities)  # type: ignore[arg-type]
+            outside = [k for k in self.config.protected if not 0 <= k < count]
+            if outside:
+                raise InputError(f"protected={outside} but the encoder has {count} categorical columns")
         self._setup_loss()
         self._setup_metrics()
 
