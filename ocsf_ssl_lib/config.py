@@ -73,7 +73,7 @@ class NamedConfig(FrozenConfig):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         name = cls.model_fields["name"].default
-        if name:
+        if isinstance(name, str) and name:
             cls.family[name] = cls
 
     @classmethod

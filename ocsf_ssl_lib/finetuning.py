@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from ocsf_ssl_lib.artifact import save_artifact
@@ -38,7 +38,7 @@ class FineTuneConfig(SSLConfig):
     unfreeze_every: int = Field(
         default=0, ge=0, description="epochs until the next block from the top joins in; 0 = all blocks from the start"
     )
-    class_weight: Literal["balanced"] | dict[str, float] | None = Field(
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
         default=None, description="weight of each class in the loss; balanced = inverse to its frequency"
     )
 
@@ -81,6 +81,11 @@ class FineTuneModel(SSLModel):
         self.register_buffer("class_weights", torch.ones(num_outputs))
         self.register_buffer("location_", torch.zeros(()))
         self.register_buffer("scale_", torch.ones(()))
+        encoder.requires_grad_(not config.frozen)
+
+    def prepare(self, train: OCSFDataset) -> None:
+        """Settle what may be learned at all, whatever an earlier training or a loaded model left behind."""
+        self.encoder.requires_grad_(not self.config.frozen)
 
     def start_epoch(self, epoch: int) -> None:
         """Gradual unfreezing (Howard & Ruder, 2018, section 3.3): the head alone, then block by block from the top."""
@@ -118,7 +123,9 @@ class FineTuneModel(SSLModel):
         out = self._outputs(frame)
         if self.regression:
             return out[:, 0].numpy() * float(self.scale_) + float(self.location_)  # type: ignore[arg-type]
-        return np.asarray(self.classes_, dtype=object)[out.argmax(1).numpy()]
+        labels = self.classes_ or []
+        one_type = len({type(label) for label in labels}) == 1  # classes of two types would all become text
+        return np.asarray(labels, dtype=None if one_type else object)[out.argmax(1).numpy()]
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Events -> probability of each class of ``classes_``: (N, classes).
@@ -204,7 +211,6 @@ def create_finetune_model(
         torch.manual_seed(config.seed)
         encoder = copy.deepcopy(pretrained.model.encoder).cpu()
         model = FineTuneModel(encoder, num_classes or 1, pretrained.preprocessor, regression=regression, config=config)
-    encoder.requires_grad_(not config.frozen)
     return model
 
 
@@ -242,7 +248,9 @@ def _targets(model: FineTuneModel, frame: pd.DataFrame, labels: Any) -> Tensor:
     """Labels -> targets (N,) in the model's terms; sets ``classes_`` and weights, or location and scale."""
     if len(labels) != len(frame):
         raise InputError(f"{len(frame)} events but {len(labels)} labels; give one label for each event")
-    values = pd.Series(np.asarray(labels))
+    if np.ndim(labels) != 1:
+        raise InputError(f"labels must be a list of one label per event, however: {np.ndim(labels)} dimensions")
+    values = pd.Series(list(labels))  # numpy would turn a NaN among texts into the text 'nan'
     if values.isna().any():
         raise InputError(f"label {int(values.isna().to_numpy().argmax())} is missing; drop the events without a label")
     if model.regression:
@@ -251,29 +259,31 @@ def _targets(model: FineTuneModel, frame: pd.DataFrame, labels: Any) -> Tensor:
             place = int((~np.isfinite(numbers)).argmax())
             raise InputError(f"label {place} is {values[place]!r}; a regression needs finite numbers")
         model.location_.fill_(numbers.mean())  # type: ignore[operator]
-        model.scale_.fill_(numbers.std() or 1.0)  # type: ignore[operator]
+        spread = numbers.std()  # of equal numbers: rounding errors, or 0
+        constant = spread <= np.finfo(np.float32).eps * np.abs(numbers).max()
+        model.scale_.fill_(1.0 if constant else spread)  # type: ignore[operator]
         return torch.from_numpy(((numbers - float(model.location_)) / float(model.scale_)).astype(np.float32))  # type: ignore[arg-type]
     classes = sorted(values.unique().tolist(), key=lambda c: (str(type(c)), c))
-    if model.classes_ is None:
-        if len(classes) > model.num_outputs:
-            raise InputError(f"{len(classes)} classes in the labels, but the model was made for {model.num_outputs}")
-        model.classes_ = classes
-    foreign = [c for c in classes if c not in model.classes_]
+    if model.classes_ is None and len(classes) > model.num_outputs:
+        raise InputError(f"{len(classes)} classes in the labels, but the model was made for {model.num_outputs}")
+    known = classes if model.classes_ is None else model.classes_
+    foreign = [c for c in classes if c not in known]
     if foreign:
-        raise InputError(f"label {foreign[0]!r} is none of the model's classes: {model.classes_}")
-    target = values.map({c: k for k, c in enumerate(model.classes_)}).to_numpy("int64")
-    model.class_weights.copy_(_class_weights(model, target))  # type: ignore[operator]
+        raise InputError(f"label {foreign[0]!r} is none of the model's classes: {known}")
+    target = values.map({c: k for k, c in enumerate(known)}).to_numpy("int64")
+    model.class_weights.copy_(_class_weights(model, known, target))  # type: ignore[operator]
+    model.classes_ = known
     return torch.tensor(target)
 
 
-def _class_weights(model: FineTuneModel, target: np.ndarray) -> Tensor:
+def _class_weights(model: FineTuneModel, classes: list[Any], target: np.ndarray) -> Tensor:
     wanted = model.config.class_weight
     if wanted is None:
         return torch.ones(model.num_outputs)
     if wanted == "balanced":
         counts = np.bincount(target, minlength=model.num_outputs)
         return torch.from_numpy(len(target) / (np.maximum(counts, 1) * max(1, (counts > 0).sum()))).float()
-    names = [str(c) for c in model.classes_ or []]
+    names = [str(c) for c in classes]
     foreign = [c for c in wanted if c not in names]
     if foreign:
         raise InputError(f"class_weight names {foreign[0]!r}, which is none of the classes: {', '.join(names)}")

@@ -131,6 +131,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         data = OCSFDataset.from_frame(self.preprocessor_, X)
         self.model_ = self._new_model()
         self.history_: History | None = None
+        self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
         if self.objective != UNTRAINED:
             self.history_ = self._train(data)
         if self.score_name_ == "likelihood" and len(data) > LIKELIHOOD_ROWS:

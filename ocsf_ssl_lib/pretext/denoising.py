@@ -60,7 +60,7 @@ class DenoisingAutoEncoder(SSLModel):
         config: see ``DenoisingConfig``; the options above, where given, replace its own.
 
     Raises:
-        InputError: a column in ``noise_probabilities`` that is not there.
+        InputError: a column in ``noise_probabilities`` that is not there, or more or fewer names than columns.
 
     Example:
         >>> from ocsf_ssl_lib import TabularResNet
@@ -106,6 +106,8 @@ class DenoisingAutoEncoder(SSLModel):
         cards: Sequence[int] = encoder.categorical_cardinalities  # type: ignore[assignment]
         self.heads = ColumnHeads(d_hidden, d_num, cards, config.numerical_loss, config.num_bins)
         chance = torch.full((d_num + len(cards),), config.default_noise_probability)
+        if feature_names and len(feature_names) != len(chance):
+            raise InputError(f"{len(feature_names)} feature_names, but the encoder has {len(chance)} columns")
         for column, probability in config.noise_probabilities.items():
             chance[_place(column, feature_names)] = probability
         chance[[d_num + k for k in config.protected]] = 0.0

@@ -6,10 +6,10 @@ On categories this is the masked language modelling of TabTransformer (Huang et 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, model_validator
@@ -123,7 +123,7 @@ class TabularResNetWithMFP(SSLModel):
     def embed_masked(self, batch: Batch, hidden: Tensor) -> Tensor:
         """Embed events of which the cells ``hidden`` (B, D) cannot be seen: (B, d_model)."""
         numbers, categories = hidden.split([self.heads.num_numerical, hidden.shape[1] - self.heads.num_numerical], 1)
-        numerical, number_mask = batch.numerical, numbers
+        numerical, number_mask, missing = batch.numerical, numbers, batch.missing_mask & ~numbers
         if self.config.mask_value != "learned":  # a legal value stands there, and nothing says that it is not real
             value = self.heads.mean if self.config.mask_value == "mean" else torch.zeros_like(self.heads.mean)
             numerical, number_mask = torch.where(numbers, value, numerical), None
@@ -133,7 +133,7 @@ class TabularResNetWithMFP(SSLModel):
             number_mask,
             categories,
             return_embedding=True,
-            missing_mask=batch.missing_mask,
+            missing_mask=missing,
         )
 
     def forward(self, batch: Batch) -> Any:
@@ -201,8 +201,8 @@ class TabularResNetWithMFP(SSLModel):
 
         Returns:
             ``column``, ``cells`` (with a value), ``loss`` and ``trivial_loss`` (of the marginal distribution, on these
-            cells), ``gain`` (1 - loss / trivial loss: 0 is noise, 1 is certain), and for categories ``accuracy`` and
-            ``trivial_accuracy`` (the most frequent value).
+            cells), ``gain`` (1 - loss / trivial loss: 0 is noise, 1 is certain; NaN where there is nothing to gain),
+            and for categories ``accuracy`` and ``trivial_accuracy`` (the most frequent value).
         """
         self.eval()
         batch = Batch(*(t.to(self.heads.trivial.device) for t in dataset.tensors))
@@ -217,7 +217,7 @@ class TabularResNetWithMFP(SSLModel):
             loss = self.heads.column_losses(vector, part, column)
             lost, trivial = float(loss.mean()), float(marginal[some, column].mean())
             row: dict[str, Any] = {"column": name, "cells": len(some), "loss": lost, "trivial_loss": trivial}
-            row["gain"] = 1 - lost / max(trivial, np.finfo(float).tiny)
+            row["gain"] = 1 - lost / trivial if trivial > 0 else math.nan
             j = column - self.heads.num_numerical
             if j >= 0 and len(some):
                 value = part.categorical[:, j]

@@ -82,6 +82,8 @@ class MultiTaskModel(SSLModel):
         """See ``SSLModel.from_config``."""
         tasks = []
         for task in config.tasks:
+            if task.name not in SSLModel.registry:
+                raise InputError(f"no task has the name {task.name!r}; there are {', '.join(SSLModel.registry)}")
             if config.protected and not task.protected and SSLModel.registry[task.name].makes_views:
                 task = task.model_copy(update={"protected": config.protected})
             tasks.append(SSLModel.registry[task.name].from_config(task, encoder, feature_names))
