@@ -172,8 +172,8 @@ class ColumnHeads(nn.Module):
             index = torch.tensor(members, device=out.device)
             wanted = chosen[:, d_num + index]  # (B, members)
             columns += [d_num + j for j in members]
-            if not width:  # a column without a single real value
-                parts.append(out.new_zeros(wanted.shape))
+            if not width:  # a column without a single real value: zeros, but with a gradient, if there is no other
+                parts.append(out[:, :0].sum(1, keepdim=True).expand(wanted.shape))
                 continue
             start = self.starts[members[0]]
             logits = out[:, start : start + width * len(members)].reshape(-1, width)  # (B * members, K)
