@@ -16,6 +16,7 @@ were fixed on seed 100, whose results are not used.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -55,7 +56,8 @@ SEEDS = range(20, 25)  # other logs than those of the detection tables
 LABELS = (10, 30, 100, 300, 1000)
 ENCODER = EncoderConfig(d_model=128, num_blocks=3)
 PRETRAINING = TrainingConfig(max_epochs=8, device="cpu")
-EPOCHS = 30  # of fine-tuning; no label can be spared for a validation set
+EPOCHS, LEAST_STEPS = 30, 500  # of fine-tuning; no label can be spared for a validation set
+BATCH = 32
 LEARNING_RATE = {"frozen": 1e-2, "tuned": 1e-3}  # a head alone bears a larger step than a whole network
 FIGURE = {"department": "accuracy", "bytes_out": "r2", "attack": "average_precision"}
 DEPARTMENT = "actor.user.org.ou_name"
@@ -130,7 +132,8 @@ def neural(pretrained: Pretrained, target: str, way: str, train: pd.DataFrame, t
         if target != "bytes_out":
             kind = {"num_classes": max(2, len(np.unique(answers)))}
         model = create_finetune_model(pretrained, config=config, **kind)
-        training = TrainingConfig(max_epochs=EPOCHS, batch_size=32, device="cpu")
+        epochs = max(EPOCHS, math.ceil(LEAST_STEPS / math.ceil(len(rows) / BATCH)))
+        training = TrainingConfig(max_epochs=epochs, batch_size=BATCH, device="cpu")
         finetune(model, train.iloc[rows], answers, training, progress=False)
         return model.predict_proba(test)[:, 1] if target == "attack" else model.predict(test)
 
