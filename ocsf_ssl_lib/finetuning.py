@@ -257,7 +257,7 @@ def _targets(model: FineTuneModel, frame: pd.DataFrame, labels: Any) -> Tensor:
         numbers = pd.to_numeric(values, errors="coerce").to_numpy("float64")
         if not np.isfinite(numbers).all():
             place = int((~np.isfinite(numbers)).argmax())
-            raise InputError(f"label {place} is {values[place]!r}; a regression needs finite numbers")
+            raise InputError(f"label {place} is {_json_label(values[place])!r}; a regression needs finite numbers")
         model.location_.fill_(numbers.mean())  # type: ignore[operator]
         spread = numbers.std()  # of equal numbers: rounding errors, or 0
         constant = spread <= np.finfo(np.float32).eps * np.abs(numbers).max()
