@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ocsf_ssl_lib import EncoderConfig, InputError, TabularResNet
-from ocsf_ssl_lib.encoder import ResNetBlock
+from ocsf_ssl_lib import EncoderConfig, InputError, MLPConfig, TabularMLP, TabularResNet
+from ocsf_ssl_lib.encoder import BaseEncoderConfig, ResNetBlock
 
 CARDS = [103, 53, 203, 1003]  # the source's 100, 50, 200, 1000 values: torch.stack over heads of these fails
 
@@ -234,3 +234,69 @@ def test_a_hidden_number_does_not_show_that_it_is_missing() -> None:
     hidden = model(number, none, yes)
     torch.testing.assert_close(model(number, none, yes, missing_mask=yes), hidden)
     assert not torch.allclose(model(number, none, missing_mask=yes), hidden)
+
+
+# ---- TabularMLP ------------------------------------------------------------------------------------------------
+
+
+def mlp(numbers: int = 3, cards: list[int] | None = None, **options: object) -> TabularMLP:
+    torch.manual_seed(0)
+    cards = CARDS if cards is None else cards
+    return TabularMLP(numbers, cards, **{"d_model": 16, "num_layers": 2} | options).eval()  # type: ignore[arg-type]
+
+
+def test_an_mlp_is_its_layers_one_after_the_other() -> None:
+    model = mlp()
+    numerical, ids = rows()
+    x = nn.functional.layer_norm(model.embedding_layer(numerical, ids), (16,))
+    for linear in (m for m in model.featurizer.modules() if isinstance(m, nn.Linear)):
+        x = (x @ linear.weight.T + linear.bias).clamp(min=0)
+    torch.testing.assert_close(model(numerical, ids), x)
+
+
+@pytest.mark.parametrize(("numbers", "cards"), [(3, CARDS), (3, []), (0, [7, 4]), (1, []), (0, [3])])
+@pytest.mark.parametrize("num_layers", [0, 2])
+def test_an_mlp_encodes_every_kind_of_table(numbers: int, cards: list[int], num_layers: int) -> None:
+    model = mlp(numbers, cards, num_layers=num_layers)
+    numerical, ids = rows(4, numbers, cards)
+    out = model(numerical, ids, torch.ones(4, numbers).bool(), torch.ones(4, len(cards)).bool(), return_embedding=True)
+    assert out.shape == (4, 16)
+    assert torch.isfinite(out).all()
+    assert model.train()(*rows(1, numbers, cards)).shape == (1, 16)
+
+
+def test_an_mlp_sees_masks_as_the_resnet_does() -> None:
+    model = mlp()
+    numerical, ids = rows(1)
+    cell, none = mask(numerical.shape, (0, 1)), mask(ids.shape)
+    hidden, other = numerical.clone(), numerical.clone()
+    hidden[0, 1], other[0, 1] = 0.0, 99.0
+    torch.testing.assert_close(model(numerical, ids, cell), model(other, ids, cell))
+    torch.testing.assert_close(model(numerical, ids, cell, none, missing_mask=cell), model(numerical, ids, cell))
+    for a, b in (
+        (model(hidden, ids), model(hidden, ids, cell)),
+        (model(hidden, ids, cell), model(hidden, ids, missing_mask=cell)),
+    ):
+        assert (a - b).abs().max() > 1e-5
+
+
+def test_the_dropout_of_an_mlp_is_on_in_training_only() -> None:
+    model = mlp(dropout=0.5)
+    torch.testing.assert_close(model(*rows()), model(*rows()), rtol=0, atol=0)
+    model.train()
+    assert (model(*rows()) - model(*rows())).abs().max() > 1e-3
+
+
+def test_an_mlp_config_builds_the_mlp_it_describes() -> None:
+    model = MLPConfig(d_model=24, num_layers=3, dropout=0.2, d_embedding=5).build(2, [9])
+    assert isinstance(model, TabularMLP)
+    assert (model.d_model, model.num_numerical_features, model.categorical_cardinalities) == (24, 2, [9])
+    linear = [m for m in model.featurizer.modules() if isinstance(m, nn.Linear)]
+    assert [(m.in_features, m.out_features) for m in linear] == [(24, 24)] * 3
+    assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.2}
+    assert model.embedding_layer.table.weight.shape == (9, 5)  # type: ignore[union-attr]
+
+
+def test_the_base_of_encoder_configs_builds_nothing() -> None:
+    with pytest.raises(NotImplementedError):
+        BaseEncoderConfig().build(1, [5])
