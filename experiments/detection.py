@@ -3,7 +3,8 @@
     python experiments/detection.py --tables FOLDER    # runs what is not in the results yet
     python experiments/detection.py --show             # prints the table
 
-``tables.py`` names the files. All detectors see the same features. Options are the defaults everywhere; no table has settings of its own.
+``tables.py`` names the files. All detectors see the same features. Options are the defaults everywhere; no table has
+settings of its own.
 """
 
 from __future__ import annotations

@@ -54,9 +54,9 @@ EVENTS = 20_000
 ANOMALY_RATE = 0.05  # so that 500 attacks can be labelled
 SEEDS = range(20, 25)  # other logs than those of the detection tables
 LABELS = (10, 30, 100, 300, 1000)
-ENCODER = EncoderConfig(d_model=128, num_blocks=3)
+ENCODER = EncoderConfig(d_model=64, num_blocks=2)  # of the size of the questions
 PRETRAINING = TrainingConfig(max_epochs=8, device="cpu")
-EPOCHS, LEAST_STEPS = 30, 500  # of fine-tuning; no label can be spared for a validation set
+EPOCHS, LEAST_STEPS = 30, 300  # of fine-tuning; no label can be spared for a validation set
 BATCH = 32
 LEARNING_RATE = {"frozen": 1e-2, "tuned": 1e-3}  # a head alone bears a larger step than a whole network
 FIGURE = {"department": "accuracy", "bytes_out": "r2", "attack": "average_precision"}

@@ -3,9 +3,10 @@
 Nothing is downloaded and nothing is shipped: put the files into a folder, under the names below.
 
 ``bank-additional-ful-nominal.arff``, ``cmc-nominal.arff``, ``solar-flare_FvsAll-cleaned.arff`` and
-``AID362red_train_allpossiblenominal.arff`` are from Pang's collection of categorical tables for outlier detection;
-``zeek_008.conn.log.labeled`` and ``zeek_010.conn.log.labeled`` are labelled Zeek logs of captures with malware, as
-the Stratosphere laboratory publishes them.
+``AID362red_train_allpossiblenominal.arff`` are the categorical tables of Guansong Pang's ADRepository
+(github.com/GuansongPang/ADRepository-Anomaly-detection-datasets). ``zeek_008.conn.log.labeled`` and
+``zeek_010.conn.log.labeled`` are labelled Zeek logs of captures with malware, as the Stratosphere laboratory
+publishes them.
 """
 
 from __future__ import annotations

@@ -97,7 +97,12 @@ def train(
     categorical: Annotated[
         str | None, typer.Option(help="Columns of categories, comma-separated; default: chosen.")
     ] = None,
-    score: Annotated[str, typer.Option(help="mahalanobis or knn.")] = "mahalanobis",
+    objective: Annotated[
+        str, typer.Option(help="What to learn: contrastive, masked, denoising, multitask, or untrained.")
+    ] = "contrastive",
+    score: Annotated[
+        str | None, typer.Option(help="likelihood, mahalanobis or knn; default: what suits the objective.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=0, help="At most so many passes over the events.")] = 20,
     batch_size: Annotated[int, typer.Option(min=2, help="Events per step.")] = 256,
     width: Annotated[int, typer.Option(min=1, help="Width of the encoder (d_model).")] = 256,
@@ -120,6 +125,7 @@ def train(
     detector = OCSFAnomalyDetector(
         _split(numerical),
         _split(categorical),
+        objective,
         score=score,  # type: ignore[arg-type]
         encoder_config=EncoderConfig(d_model=width, num_blocks=blocks),
         max_epochs=epochs,

@@ -25,7 +25,6 @@ NumericalLoss = Literal["bins", "gaussian", "mse"]
 
 LEAST_TRIVIAL_LOSS = 0.1  # nats; the entropy of a column that is 98 % one value. Below it, no column weighs more
 LEAST_LOG_VARIANCE = -8.0  # a density can be made infinite at a value that repeats; this is where it ends
-IGNORED = -100  # cross_entropy's own mark for "no target here"
 
 
 def targets_of(batch: Batch) -> Tensor:
@@ -177,9 +176,8 @@ class ColumnHeads(nn.Module):
                 continue
             start = self.starts[members[0]]
             logits = out[:, start : start + width * len(members)].reshape(-1, width)  # (B * members, K)
-            target = torch.where(wanted, batch.categorical[:, index] - NUM_RESERVED, IGNORED).flatten()
-            losses = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORED)
-            parts.append(losses.view(n, len(members)))
+            target = (batch.categorical[:, index] - NUM_RESERVED).flatten()
+            parts.append(_cross_entropy(logits, target, wanted))
         inverse = torch.tensor(columns, device=out.device).argsort()
         return torch.cat(parts, dim=1)[:, inverse]
 
@@ -198,9 +196,8 @@ class ColumnHeads(nn.Module):
     def _number_losses(self, out: Tensor, value: Tensor, chosen: Tensor) -> Tensor:
         """(B, C, per number), (B, C), (B, C) -> (B, C)."""
         if self.numerical_loss == "bins":
-            target = torch.where(chosen, torch.bucketize(value.contiguous(), self.edges), IGNORED).flatten()
-            flat = out.reshape(-1, self.num_bins)
-            return F.cross_entropy(flat, target, reduction="none", ignore_index=IGNORED).view_as(value)
+            target = torch.bucketize(value.contiguous(), self.edges).flatten()
+            return _cross_entropy(out.reshape(-1, self.num_bins), target, chosen)
         error = (value - out[..., 0]) ** 2
         if self.numerical_loss == "gaussian":
             log_variance = out[..., 1].clamp(min=LEAST_LOG_VARIANCE)
@@ -255,3 +252,10 @@ class ColumnHeads(nn.Module):
         result = torch.where(real, losses, nothing)
         result = torch.where(unknown, self.unseen[0].expand_as(losses), result)
         return torch.where(missing, self.unseen[1].expand_as(losses), result)
+
+
+def _cross_entropy(logits: Tensor, target: Tensor, wanted: Tensor) -> Tensor:
+    """(B * C, K) logits and (B * C,) targets -> losses in the shape of ``wanted`` (B, C), 0 where not wanted."""
+    rows = wanted.flatten().nonzero().squeeze(1)  # few cells are hidden: the softmax of the others is not needed
+    losses = F.cross_entropy(logits[rows], target[rows], reduction="none")
+    return logits.new_zeros(len(logits)).index_copy(0, rows, losses).view_as(wanted)
