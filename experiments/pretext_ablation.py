@@ -42,7 +42,7 @@ EVENTS = 12_000
 ANOMALY_RATE = 0.05  # enough anomalies in the smaller test part
 SEEDS = range(10, 15)  # other logs than those of the tables in the chapters
 EPOCHS = 8
-ENCODER = EncoderConfig(d_model=128, num_blocks=3)
+ENCODER = EncoderConfig(d_model=64, num_blocks=2)
 
 
 def hidden(*widths: int) -> dict[str, Any]:

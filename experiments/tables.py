@@ -31,12 +31,12 @@ NORMAL = {
     "AID362red_train_allpossiblenominal.arff": "Inactive",
 }
 TABLES = {
-    "bank": "bank-additional-ful-nominal.arff",
     "cmc": "cmc-nominal.arff",
     "solar": "solar-flare_FvsAll-cleaned.arff",
     "aid362": "AID362red_train_allpossiblenominal.arff",
     "zeek_008": "zeek_008.conn.log.labeled",
     "zeek_010": "zeek_010.conn.log.labeled",
+    "bank": "bank-additional-ful-nominal.arff",
 }
 ZEEK_NUMBERS = (
     *("duration", "orig_bytes", "resp_bytes", "missed_bytes"),
