@@ -89,6 +89,7 @@ def matrix(similarity: np.ndarray, names: Sequence[str]) -> Figure:
     size = len(similarity)
     n = size // 2
     fig, ax = subplots(height=4.1)
+    fig.set_layout_engine("compressed")  # square cells and no empty space
     shades = ax.imshow(np.where(np.eye(size), np.nan, similarity), cmap="cividis", vmin=-1, vmax=1)
     for i in range(size):
         for j in range(size):
