@@ -5,11 +5,13 @@
 * Launch buttons lead to ``notebooks/<chapter>.ipynb``; pages without code have none.
 * Figures of the book are put into the page as inline SVG, so that they follow the theme switch of the
   page; inside an ``<img>`` they could follow the operating system only.
+* What a cell prints is shown as it was printed.
 * YAML has no tuples, and intersphinx and nitpick want them.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import html
 import os
@@ -25,6 +27,7 @@ from sphinx.util import logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import chapters
+from myst_nb.core import render
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +60,34 @@ def _drop_stale_results(app: Sphinx, config: Config) -> None:
 
 
 def _skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out methods that scikit-learn writes into its subclasses; their texts refer to its own manual."""
-    return True if re.fullmatch(r"set_\w+_request", name) else None
+    """Leave out what others write into our classes; its text belongs to them or says nothing.
+
+    Methods of scikit-learn, a field of pydantic with Markdown in its text, and the fields of named tuples.
+    """
+    if re.fullmatch(r"set_\w+_request|model_config", name):
+        return True
+    return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
+
+
+def join_streams(outputs: list[Any]) -> list[Any]:
+    """Join what a cell has printed, as it was printed.
+
+    The function of MyST-NB ends every piece with a new line, and where the kernel ends a piece is chance:
+    now and then a line would break in two. It also changes the notebook that is exported later.
+    """
+    joined: list[Any] = []
+    streams: dict[str, Any] = {}
+    for output in outputs or []:
+        if output["output_type"] != "stream":
+            joined.append(output)
+        elif output["name"] in streams:
+            streams[output["name"]]["text"] += output["text"]
+        else:
+            streams[output["name"]] = copy.deepcopy(output)
+            joined.append(streams[output["name"]])
+    for output in streams.values():
+        output["text"] = output["text"].rstrip() + "\n"
+    return joined
 
 
 def _launch(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -125,6 +154,7 @@ def _inline_figures(app: Sphinx, page: str, template: str, context: dict[str, An
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     os.environ.update(chapters.kernel_environment())
+    render.coalesce_streams = join_streams
     app.connect("config-inited", _configure, priority=100)
     app.connect("config-inited", _drop_stale_results, priority=200)
     app.setup_extension("sphinx.ext.autodoc")

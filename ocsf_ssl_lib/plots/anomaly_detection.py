@@ -87,12 +87,12 @@ def two_distances(seed: int = 0) -> Figure:
             Ellipse((0, 0), *(2 * k * spread), angle=25, fill=False, edgecolor=MUTED, linewidth=1.2, linestyle="--")
         )
     ax.add_patch(Circle((0, 0), 2.6, fill=False, edgecolor=MUTED, linewidth=1.0, linestyle=":"))
-    for point, name in zip(far, "AB", strict=True):
+    for point, name, place in zip(far, "AB", ((7, -14), (9, 4)), strict=True):
         near = cloud[np.argsort(((cloud - point) ** 2).sum(1))[:3]]
         for neighbour in near:
             ax.plot(*zip(point, neighbour, strict=True), color=ANOMALY, linewidth=1.3, linestyle="-")
         ax.plot(*point, marker="X", ms=11, color=ANOMALY)
-        ax.annotate(name, point, xytext=(9, 4), textcoords="offset points", fontsize=12)
+        ax.annotate(name, point, xytext=place, textcoords="offset points", fontsize=12)
     ax.plot(0, 0, marker="P", ms=8, color=GREEN)
     ax.set(aspect="equal", xlim=(-4.4, 4.4), ylim=(-2.9, 3.1), xlabel="first component", ylabel="second component")
     return fig

@@ -1,6 +1,6 @@
 """Primitives for diagrams: a canvas measured in inches, boxes, arrows and labels.
 
-A diagram is a function decorated with `ocsf_ssl_lib.plots.style.in_book_style`::
+A diagram is a function decorated with ``ocsf_ssl_lib.plots.style.in_book_style``::
 
     @in_book_style
     def two_views() -> Figure:
@@ -80,7 +80,7 @@ def box(
     """Draw a rounded box with text in its middle.
 
     Args:
-        ax: Canvas made by `diagram`.
+        ax: Canvas made by ``diagram``.
         x: Centre, in inches.
         y: Centre, in inches.
         text: Any number of lines; eleven point needs about 0.1 inch a letter.
@@ -120,7 +120,7 @@ def arrow(
     """Draw an arrow from one point to another, with an optional label at its middle.
 
     Args:
-        ax: Canvas made by `diagram`.
+        ax: Canvas made by ``diagram``.
         start: Point, for example ``left_box.right``.
         end: Point, for example ``right_box.left``.
         text: Label.

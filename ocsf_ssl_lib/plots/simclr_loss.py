@@ -88,7 +88,8 @@ def matrix(similarity: np.ndarray, names: Sequence[str]) -> Figure:
     """
     size = len(similarity)
     n = size // 2
-    fig, ax = subplots(height=4.6)
+    fig, ax = subplots(height=4.1)
+    fig.set_layout_engine("compressed")  # square cells and no empty space
     shades = ax.imshow(np.where(np.eye(size), np.nan, similarity), cmap="cividis", vmin=-1, vmax=1)
     for i in range(size):
         for j in range(size):
@@ -132,13 +133,14 @@ def push_per_negative(temperatures: Sequence[float]) -> Figure:
 def training(history: pd.DataFrame) -> Figure:
     """Loss on training and held-out events; below it the two metrics that say more than the loss."""
     fig, (above, below) = subplots(2, 1, height=4.8, sharex=True)
-    above.plot(history["epoch"], history["train_loss"], color=BLUE, marker="o", label="training")
-    above.plot(history["epoch"], history["validation_loss"], color=VERMILION, marker="X", ls="--", label="held out")
+    epochs = history["epoch"] + 1  # 0 is before training, as in the figure of the collapse
+    above.plot(epochs, history["train_loss"], color=BLUE, marker="o", label="training")
+    above.plot(epochs, history["validation_loss"], color=VERMILION, marker="X", ls="--", label="held out")
     above.set(ylabel="NT-Xent", ylim=(0, None))
     above.legend()
-    below.plot(history["epoch"], history["top1"], color=GREEN, marker="s", ls="-.", label="top1: partner is nearest")
-    below.plot(history["epoch"], history["spread"], color=OCHRE, marker="^", ls=":", label="spread of directions")
-    below.set(xlabel="epoch", ylabel="share", ylim=(0, 1.05))
+    below.plot(epochs, history["top1"], color=GREEN, marker="s", ls="-.", label="top1: partner is nearest")
+    below.plot(epochs, history["spread"], color=OCHRE, marker="^", ls=":", label="spread of directions")
+    below.set(xlabel="epochs of training", ylabel="share", ylim=(0, 1.05))
     below.legend(loc="lower right")
     return fig
 
@@ -204,7 +206,7 @@ def collapse(spread: Mapping[str, Sequence[float]]) -> Figure:
     fig, ax = subplots(height=2.8)
     for k, (name, values) in enumerate(spread.items()):
         ax.plot(range(len(values)), values, color=SERIES[k], ls=LINESTYLES[k], marker=MARKERS[k], label=name)
-    ax.set(xlabel="epoch", ylabel="spread", ylim=(-0.02, 1.05))
+    ax.set(xlabel="epochs of training", ylabel="spread", ylim=(-0.02, 1.05))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(loc="center right")
     return fig

@@ -15,7 +15,7 @@ A plotting function looks like this, and a cell shows its figure by naming it in
         ax.plot(history["epoch"], history["train_loss"], color=BLUE)
         return fig
 
-Boxes and arrows for diagrams are in `ocsf_ssl_lib.plots.diagram`.
+Boxes and arrows for diagrams are in ``ocsf_ssl_lib.plots.diagram``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INK = "#010203"
-"""For text, axes and outlines, written as ``currentColor``: dark on a light page and light on a dark one."""
+"""Text, axes and outlines. Written as ``currentColor``, so dark on a light page and light on a dark one."""
 MUTED = "#808080"
 """For whatever should step back, such as grid, reference lines and context."""
 
@@ -201,8 +201,8 @@ def subplots(rows: int = 1, columns: int = 1, *, height: float = 3.1, width: flo
         rows: Rows of panels.
         columns: Columns of panels.
         height: Inches.
-        width: Inches; `WIDTH` is what a phone can show.
-        **kwargs: Passed on to `matplotlib.figure.Figure.subplots`.
+        width: Inches; ``WIDTH`` is what a phone can show.
+        **kwargs: Passed on to ``matplotlib.figure.Figure.subplots``.
 
     Returns:
         The figure, and one axes or an array of them.
