@@ -41,7 +41,7 @@ __all__ = [
     "two_distances",
 ]
 
-LEARNED = ("contrastive",)  # methods whose name begins like this learn an encoder
+LEARNED = ("contrastive", "masked", "denoising")  # methods whose name begins like this learn an encoder
 
 
 @in_book_style
