@@ -14,12 +14,17 @@ from sklearn.exceptions import NotFittedError
 
 from ocsf_ssl_lib import (
     ContrastiveConfig,
+    DenoisingConfig,
     EncoderConfig,
     InputError,
+    MaskedFeatureConfig,
+    MLPConfig,
+    MultiTaskConfig,
     OCSFAnomalyDetector,
     OCSFDataset,
     train_ocsf_anomaly_detector,
 )
+from ocsf_ssl_lib.detect.scores import LikelihoodScorer
 
 Make = Callable[..., OCSFAnomalyDetector]
 
@@ -297,6 +302,117 @@ def test_what_is_no_table_is_refused(bad: object, make_detector: Make, fitted: O
             method(bad)  # type: ignore[arg-type]
 
 
+# ---- objectives and scores -------------------------------------------------------------------------------------
+
+
+OBJECTIVES = ["contrastive", "denoising", "masked", "multitask"]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_has_a_score_of_its_own_accord(
+    objective: str, make_detector: Make, events: pd.DataFrame
+) -> None:
+    detector = make_detector(objective=objective, max_epochs=1).fit(events)
+    assert detector.model_.config.name == objective
+    assert detector.score is None
+    assert detector.score_name_ == ("likelihood" if objective == "masked" else "mahalanobis")
+    evidence = detector.cell_surprise(events).to_numpy() if objective == "masked" else detector.transform(events)
+    np.testing.assert_allclose(detector.score_samples(events), detector.scorer_.score(evidence))
+    assert detector.score_samples(events.head(0)).shape == (0,)
+    assert (detector.predict(events) == -1).mean() == pytest.approx(0.01, abs=0.005)
+
+
+@pytest.mark.parametrize("objective", ["denoising", "masked", "multitask"])
+def test_likelihood_works_for_every_objective_that_predicts_cells(
+    objective: str, make_detector: Make, events: pd.DataFrame
+) -> None:
+    detector = make_detector(objective=objective, score="likelihood", max_epochs=1).fit(events)
+    again = make_detector(objective=objective, score="likelihood", max_epochs=1).fit(events)
+    np.testing.assert_array_equal(detector.score_samples(events), again.score_samples(events))
+    scores = pd.Series(detector.score_samples(events), index=events.index)
+    shuffled = events.sample(frac=1, random_state=0)
+    np.testing.assert_allclose(detector.score_samples(shuffled), scores[shuffled.index], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"objective": "contrastive"},
+        {"objective": "untrained"},
+        {"objective": "multitask", "model_config": MultiTaskConfig(tasks=(ContrastiveConfig(),))},
+    ],
+    ids=["contrastive", "untrained", "multitask"],
+)
+def test_likelihood_of_a_task_that_predicts_no_cells_is_refused_before_it_is_trained(
+    options: dict, make_detector: Make, events: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.train_self_supervised", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(InputError, match=r"predicts (no )?cells") as caught:
+        make_detector(score="likelihood", **options).fit(events)
+    assert "\n" not in str(caught.value)
+
+
+def test_cell_surprise_is_a_table_of_every_feature(make_detector: Make, events: pd.DataFrame) -> None:
+    detector = make_detector(objective="masked", max_epochs=1, protected=["status_id"]).fit(events)
+    odd = events.iloc[[5, 3, 8]].copy()
+    odd.loc[3, "user.name"], odd.loc[8, "traffic.bytes"] = None, np.nan
+    table = detector.cell_surprise(odd)
+    assert table.index.tolist() == [5, 3, 8]
+    assert table.columns.tolist() == detector.preprocessor_.get_feature_names_out().tolist()
+    assert table["status_id"].isna().all()
+    assert table.loc[5].drop("status_id").between(0, 50).all()
+    assert table.loc[3, "user.name"] == pytest.approx(np.log(270 + 2), rel=1e-4)  # never empty in 270 events
+    with pytest.raises(InputError, match="objective='contrastive' predicts no cells"):
+        make_detector(max_epochs=0).fit(events).cell_surprise(events)
+    with pytest.raises(NotFittedError):
+        make_detector(objective="masked").cell_surprise(events)
+
+
+def test_a_config_of_another_task_is_refused_with_its_objective(make_detector: Make, events: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="model_config is a MaskedFeatureConfig; give objective='masked'"):
+        make_detector(model_config=MaskedFeatureConfig()).fit(events)
+    with pytest.raises(InputError, match="give objective='contrastive'"):
+        make_detector(objective="masked", model_config=ContrastiveConfig()).fit(events)
+    untrained = make_detector(objective="untrained", model_config=MaskedFeatureConfig()).fit(events)
+    assert untrained.model_.config.name == "masked"
+    assert untrained.score_name_ == "mahalanobis"
+
+
+def test_options_of_any_task_and_encoder_reach_the_model(make_detector: Make, events: pd.DataFrame) -> None:
+    noise = DenoisingConfig(noise_probabilities={"user.name": 0.7}, encoder_config=MLPConfig(d_model=8))
+    options = {"objective": "denoising", "model_config": noise, "max_epochs": 0}
+    detector = make_detector(encoder_config=None, **options).fit(events)
+    assert detector.model_.config.encoder_config == MLPConfig(d_model=8)
+    assert detector.model_.probabilities.tolist() == pytest.approx([0.2, 0.7, 0.2, 0.2, 0.2])
+    assert detector.model_.config.seed == 0
+    assert make_detector(**options).fit(events).model_.config.encoder_config == EncoderConfig(d_model=16, num_blocks=1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "protected"), [("contrastive", (3,)), ("multitask", (3,)), ("masked", ()), ("denoising", ())]
+)
+def test_columns_are_protected_by_default_where_views_are_made(
+    objective: str, protected: tuple[int, ...], make_detector: Make, events: pd.DataFrame
+) -> None:
+    detector = make_detector(objective=objective, max_epochs=0).fit(events)
+    assert detector.model_.config.protected == protected
+    if objective == "multitask":
+        assert [task.config.protected for task in detector.model_.tasks] == [(3,), ()]
+    explicit = make_detector(objective=objective, max_epochs=0, protected=["user.name"]).fit(events)
+    assert explicit.model_.config.protected == (0,)
+
+
+def test_many_training_events_are_sampled_to_fit_the_likelihood(
+    make_detector: Make, events: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.LIKELIHOOD_ROWS", 50)
+    lengths: list[int] = []
+    fit = LikelihoodScorer.fit
+    monkeypatch.setattr(LikelihoodScorer, "fit", lambda self, cells: lengths.append(len(cells)) or fit(self, cells))
+    make_detector(objective="masked", max_epochs=0).fit(events)
+    assert lengths == [50]
+
+
 # ---- does it find anything? ------------------------------------------------------------------------------------
 
 
@@ -313,6 +429,21 @@ def test_a_plain_anomaly_scores_lower_than_normal_events(
     assert detector.score_samples(plain).max() < np.quantile(normal, 0.02)
     assert (detector.predict(plain) == -1).all()
     assert (detector.predict(test) == 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("objective", ["masked", "multitask"])
+def test_usual_values_in_an_unusual_combination_score_low_by_likelihood(
+    objective: str, make_detector: Make, make_events: Callable
+) -> None:
+    train, test = make_events(800, seed=1), make_events(200, seed=2)
+    lent = test[test["user.name"] == "ann"].head(5).copy()
+    lent["device.hostname"] = "laptop-bob"
+    assert (train["device.hostname"] == "laptop-bob").mean() > 0.2
+    size = EncoderConfig(d_model=32, num_blocks=1)
+    detector = make_detector(objective=objective, score="likelihood", max_epochs=15, encoder_config=size).fit(train)
+    assert detector.score_samples(lent).max() < np.quantile(detector.score_samples(test), 0.01)
+    excess = detector.cell_surprise(lent).mean() - detector.cell_surprise(test).mean()
+    assert set(excess.nlargest(2).index) == {"user.name", "device.hostname"}
 
 
 def test_the_one_call_form_of_the_source_gives_the_fitted_detector(events: pd.DataFrame) -> None:

@@ -13,7 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ocsf_ssl_lib import InputError, OCSFAnomalyDetector
+from ocsf_ssl_lib import (
+    ContrastiveConfig,
+    DecoderConfig,
+    DenoisingConfig,
+    InputError,
+    MaskedFeatureConfig,
+    MLPConfig,
+    MultiTaskConfig,
+    OCSFAnomalyDetector,
+    SSLConfig,
+)
 from ocsf_ssl_lib.artifact import MANIFEST, _sha256
 
 Make = Callable[..., OCSFAnomalyDetector]
@@ -46,6 +56,41 @@ def test_loaded_scores_are_identical(
         np.testing.assert_array_equal(loaded.predict(frame), detector.predict(frame))
         np.testing.assert_array_equal(loaded.transform(frame), detector.transform(frame))
     assert loaded.preprocessor_.get_params() == detector.preprocessor_.get_params()
+
+
+NOISY = {"user.name": 0.5}
+TASKS: list[tuple[str, SSLConfig | None]] = [
+    ("masked", None),
+    ("masked", MaskedFeatureConfig(mask_prob=(0.1, 0.4), numerical_loss="gaussian", mask_value="mean")),
+    ("denoising", DenoisingConfig(noise_probabilities=NOISY, decoder_config=DecoderConfig(hidden=(6,)))),
+    ("multitask", MultiTaskConfig(tasks=(ContrastiveConfig(), DenoisingConfig(noise_probabilities=NOISY)))),
+]
+
+
+@pytest.mark.parametrize(("objective", "model_config"), TASKS, ids=range(len(TASKS)))
+@pytest.mark.parametrize("score", [None, "likelihood"])
+def test_detectors_of_every_objective_come_back(
+    objective: str,
+    model_config: SSLConfig | None,
+    score: str | None,
+    make_detector: Make,
+    events: pd.DataFrame,
+    make_events: Callable,
+    tmp_path: Path,
+) -> None:
+    encoder = MLPConfig(d_model=8, num_layers=1)
+    options = {"objective": objective, "model_config": model_config, "encoder_config": encoder, "max_epochs": 1}
+    detector = make_detector(score=score, **options).fit(events)
+    loaded = OCSFAnomalyDetector.load(detector.save(tmp_path / "model"))
+    assert (loaded.score, loaded.score_name_, loaded.offset_) == (score, detector.score_name_, detector.offset_)
+    assert loaded.model_.config == detector.model_.config
+    for frame in (events, make_events(50, seed=5), events.head(0)):
+        np.testing.assert_array_equal(loaded.score_samples(frame), detector.score_samples(frame))
+        np.testing.assert_array_equal(loaded.transform(frame), detector.transform(frame))
+        pd.testing.assert_frame_equal(loaded.cell_surprise(frame), detector.cell_surprise(frame))
+    again = OCSFAnomalyDetector.load(loaded.save(tmp_path / "again"))
+    assert (tmp_path / "again" / "config.json").read_bytes() == (tmp_path / "model" / "config.json").read_bytes()
+    np.testing.assert_array_equal(again.fit(events).score_samples(events), detector.score_samples(events))
 
 
 @pytest.mark.parametrize("columns", [(["traffic.bytes"], []), ([], ["user.name"]), (None, None)])
@@ -139,11 +184,16 @@ def test_the_machine_and_its_paths_are_not_written_down(saved: Path) -> None:
         (lambda c: c["options"].update(colour="red"), "does not fit this version .*colour"),
         (lambda c: c.update(options=[]), "does not fit this version"),
         (lambda c: c["model"].update(temperature=-1), "temperature"),
+        (lambda c: c["model"].update(name="masked"), "unknown option 'temperature'"),
+        (lambda c: c["model"].update(name="contrasting"), "did you mean 'contrastive'"),
+        (lambda c: c["model"]["encoder_config"].update(name="mlp"), "unknown option 'num_blocks'"),
+        (lambda c: c.update(model=7), "does not fit this version"),
+        (lambda c: c["options"].update(score="lof"), "score must be one of"),
         (lambda c: c["model"]["encoder_config"].update(d_model=8), "does not fit this version"),
         (lambda c: c["vocabularies"]["user.name"].append("one more"), "does not fit this version"),
         (lambda c: c["options"].update(score="knn"), "does not fit this version"),
     ],
-    ids=range(8),
+    ids=range(13),
 )
 def test_a_folder_whose_parts_do_not_fit_is_refused_in_one_line(
     change: Callable[[dict], object], message: str, saved: Path

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from ocsf_ssl_lib import InputError
-from ocsf_ssl_lib.detect.scores import SCORERS, KNNScorer, MahalanobisScorer, make_scorer
+from ocsf_ssl_lib.detect.scores import (
+    LEAST_SPREAD,
+    SCORERS,
+    KNNScorer,
+    LikelihoodScorer,
+    MahalanobisScorer,
+    make_scorer,
+)
 
 RNG = np.random.default_rng(0)
 CLOUD = (RNG.normal(size=(500, 4)) * [5, 1, 1, 0.1] + 3).astype(np.float32)
@@ -59,11 +66,54 @@ def test_knn_keeps_a_random_part_of_many_events_and_the_same_one_every_time() ->
     assert not np.array_equal(first, KNNScorer(max_reference=100, seed=1).fit(CLOUD).reference)
 
 
+NAN = float("nan")
+CELLS = np.array([[1.0, 5.0, NAN], [2.0, NAN, NAN], [6.0, 5.0, NAN], [3.0, 5.0, 1.0]], np.float32)
+
+
+def test_the_likelihood_score_is_minus_the_mean_of_standardised_surprises() -> None:
+    scorer = LikelihoodScorer().fit(CELLS)
+    test = np.array([[1.0, NAN, 3.0], [9.0, 7.0, NAN]], np.float32)
+    expected = []
+    for row in test:
+        units = []
+        for value, column in zip(row, CELLS.T, strict=True):
+            known = [float(v) for v in column if v == v]
+            mean = sum(known) / len(known)
+            spread = max((sum((v - mean) ** 2 for v in known) / len(known)) ** 0.5, LEAST_SPREAD)
+            if value == value:
+                units.append((float(value) - mean) / spread)
+        expected.append(-sum(units) / len(units))
+    np.testing.assert_allclose(scorer.score(test), expected, rtol=1e-6)
+
+
+def test_a_column_that_always_surprises_counts_less_than_one_that_never_does() -> None:
+    train = np.column_stack([RNG.normal(9, 3, 500), RNG.normal(0.1, 0.05, 500)])
+    scorer = LikelihoodScorer().fit(train)
+    usual_noise, unusual_quiet = np.array([[13.0, 0.1]]), np.array([[9.0, 4.0]])
+    assert scorer.score(unusual_quiet) < scorer.score(usual_noise) - 1
+
+
+def test_events_and_columns_that_say_nothing_score_zero() -> None:
+    scorer = LikelihoodScorer().fit(CELLS)
+    np.testing.assert_array_equal(scorer.score(np.full((2, 3), NAN)), [0, 0])
+    silent = LikelihoodScorer().fit(np.full((4, 2), NAN))
+    assert np.isfinite(silent.score(np.array([[1.0, NAN]]))).all()
+    np.testing.assert_array_equal(silent.score(np.full((1, 2), NAN)), [0])
+    assert scorer.score(np.empty((0, 3))).shape == (0,)
+
+
+def test_cells_without_a_say_change_nothing_in_the_others() -> None:
+    scorer = LikelihoodScorer().fit(CELLS[:, :1])
+    with_nan = LikelihoodScorer().fit(np.column_stack([CELLS[:, 0], np.full(4, NAN)]))
+    test = np.array([[4.0]])
+    np.testing.assert_allclose(with_nan.score(np.column_stack([test, [NAN]])), scorer.score(test))
+
+
 @pytest.mark.parametrize("name", SCORERS)
 def test_an_outlier_scores_lower_than_any_training_event(name: str) -> None:
     scorer = make_scorer(name).fit(CLOUD)
     outlier = CLOUD.mean(0, keepdims=True)
-    outlier[0, 2] -= 60
+    outlier[0, 2] += 60  # upwards: to a likelihood, fewer nats are more normal
     assert scorer.score(outlier)[0] < scorer.score(CLOUD).min()
 
 
@@ -82,5 +132,5 @@ def test_a_score_does_not_depend_on_the_other_rows(name: str) -> None:
 
 
 def test_an_unknown_score_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'mahalanobis', 'knn', however: score='lof'"):
+    with pytest.raises(InputError, match="'mahalanobis', 'knn', 'likelihood', however: score='lof'"):
         make_scorer("lof")
