@@ -99,7 +99,7 @@ def train(
     ] = None,
     objective: Annotated[
         str, typer.Option(help="What to learn: contrastive, masked, denoising, multitask, or untrained.")
-    ] = "contrastive",
+    ] = "masked",
     score: Annotated[
         str | None, typer.Option(help="likelihood, mahalanobis or knn; default: what suits the objective.")
     ] = None,

@@ -54,6 +54,7 @@ def small_detector(**options: Any) -> OCSFAnomalyDetector:
     defaults: dict[str, Any] = {
         "numerical_cols": NUMBERS,
         "categorical_cols": CATEGORIES,
+        "objective": None if "model_config" in options else "contrastive",
         "encoder_config": EncoderConfig(d_model=16, num_blocks=1),
         "max_epochs": 2,
         "batch_size": 64,

@@ -73,6 +73,7 @@ def _assemble(cls: type[D], artifact: Artifact) -> D:
         parts[owner][key] = tensor
     detector.model_.load_state_dict(parts["model"])
     detector.model_.eval()
+    detector.objective_ = detector._objective()
     detector.score_name_ = detector._score_name()
     detector.scorer_ = make_scorer(detector.score_name_).load_state({k: v.numpy() for k, v in parts["scorer"].items()})
     detector.offset_, detector.seed_, detector.history_ = float(c["offset"]), int(c["seed"]), None

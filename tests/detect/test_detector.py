@@ -370,9 +370,12 @@ def test_cell_surprise_is_a_table_of_every_feature(make_detector: Make, events: 
 
 def test_a_config_of_another_task_is_refused_with_its_objective(make_detector: Make, events: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="model_config is a MaskedFeatureConfig; give objective='masked'"):
-        make_detector(model_config=MaskedFeatureConfig()).fit(events)
+        make_detector(objective="contrastive", model_config=MaskedFeatureConfig()).fit(events)
     with pytest.raises(InputError, match="give objective='contrastive'"):
         make_detector(objective="masked", model_config=ContrastiveConfig()).fit(events)
+    by_config = make_detector(model_config=MaskedFeatureConfig(), max_epochs=0).fit(events)
+    assert (by_config.objective_, by_config.score_name_) == ("masked", "likelihood")
+    assert make_detector(objective=None, max_epochs=0).fit(events).objective_ == "masked"
     untrained = make_detector(objective="untrained", model_config=MaskedFeatureConfig()).fit(events)
     assert untrained.model_.config.name == "masked"
     assert untrained.score_name_ == "mahalanobis"
