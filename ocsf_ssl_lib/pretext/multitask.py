@@ -71,7 +71,8 @@ class MultiTaskModel(SSLModel):
         if not tasks or any(task.encoder is not tasks[0].encoder for task in tasks):
             raise InputError("the tasks of a MultiTaskModel must share one encoder; build all of them around it")
         if config is None:
-            config = MultiTaskConfig(tasks=tuple(task.config for task in tasks))
+            configs = tuple(task.config for task in tasks)
+            config = MultiTaskConfig(tasks=configs, encoder_config=configs[0].encoder_config)
         super().__init__(tasks[0].encoder, None, config)
         self.tasks = nn.ModuleList(tasks)
         self.register_state_dict_post_hook(_encoder_once)
