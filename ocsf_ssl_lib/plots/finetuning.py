@@ -63,8 +63,9 @@ def thawing(learned: pd.DataFrame) -> Figure:
     for i in range(rows):
         for j in range(columns):
             on = bool(learned.iloc[i, j])
-            look = {"facecolor": ACCENT, "alpha": 0.45} if on else {"fill": False, "linestyle": "--"}
-            ax.add_patch(Rectangle((j + 0.06, i + 0.08), 0.88, 0.84, edgecolor=ACCENT if on else MUTED, **look))
+            cell = Rectangle((j + 0.06, i + 0.08), 0.88, 0.84, edgecolor=ACCENT if on else MUTED)
+            cell.set(facecolor=(ACCENT, 0.45) if on else "none", linestyle="-" if on else "--")
+            ax.add_patch(cell)
             ax.text(j + 0.5, i + 0.5, "learns" if on else "waits", ha="center", va="center", fontsize=10, color=INK)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xlabel="epoch")
     ax.set_xticks([j + 0.5 for j in range(columns)], list(learned.columns))
