@@ -25,7 +25,7 @@ from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel
 from ocsf_ssl_lib.pretraining import Pretrained, hold_out, misfit, model_artifact, read_artifact
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
-__all__ = ["FineTuneConfig", "FineTuneModel", "create_finetune_model", "finetune"]
+__all__ = ["FineTuneConfig", "FineTuneModel", "LabelledBatch", "create_finetune_model", "finetune"]
 
 PREDICT_BATCH = 4096  # events per forward pass when nothing is learned
 
