@@ -161,7 +161,7 @@ def overall(results: pd.DataFrame, methods: Sequence[str]) -> Figure:
             ax.hlines(height, values.min(), values.max(), color=colour, linewidth=2)
             ax.plot(values.mean(), height, marker=marker, ms=7, color=colour, linestyle="none")
         ax.set_yticks(y, list(methods))
-        ax.set(xlabel=name + " (dotted: random)")
+        ax.set(xlabel=name)
         ax.grid(axis="x")
         ax.set_ylim(-0.6, len(methods) - 0.4)
     axes[0].set_xlim(0, None)
