@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -122,8 +122,9 @@ def detection(every: pd.DataFrame, methods: Sequence[str]) -> Figure:
         ax.axvline(chance, color=MUTED, ls=LINESTYLES[3], label="random ranking")
         shown = {"random ranking"}
         for y, method in enumerate(methods):
-            kind, look = _family(method)
-            _range(ax, every.loc[every["method"] == method, column], y, look, None if kind in shown else kind)
+            kind, colour, marker = _family(method)
+            values = every.loc[every["method"] == method, column]
+            _range(ax, values, y, colour, marker, None if kind in shown else kind)
             shown.add(kind)
         ax.set_yticks(range(len(methods)), methods)
         ax.set(xlabel=column.replace("_", " ").replace("roc auc", "ROC-AUC"))
@@ -133,17 +134,19 @@ def detection(every: pd.DataFrame, methods: Sequence[str]) -> Figure:
     return fig
 
 
-def _family(method: str) -> tuple[str, dict[str, str]]:
+def _family(method: str) -> tuple[str, str, str]:
+    """What kind of method it is, its colour and its marker."""
     if method.startswith("untrained"):
-        return "untrained encoder", {"color": GREEN, "marker": "s"}
+        return "untrained encoder", GREEN, "s"
     if "," not in method:
-        return "columns, no encoder", {"color": BLUE, "marker": "o"}
-    return "trained encoder", {"color": VERMILION, "marker": "X"}
+        return "columns, no encoder", BLUE, "o"
+    return "trained encoder", VERMILION, "X"
 
 
-def _range(ax: Axes, values: pd.Series, y: float, look: Mapping[str, str], text: str | None) -> None:
-    ax.hlines(y, values.min(), values.max(), color=look["color"], linewidth=1.5)
-    ax.plot(values.mean(), y, ls="none", ms=7, label=text, **look)
+def _range(ax: Axes, values: pd.Series, y: float, colour: str, marker: str, text: str | None) -> None:
+    """A line from the smallest value to the largest, and a mark at the mean."""
+    ax.hlines(y, values.min(), values.max(), color=colour, linewidth=1.5)
+    ax.plot(values.mean(), y, color=colour, marker=marker, ls="none", ms=7, label=text)
 
 
 @in_book_style
@@ -168,7 +171,7 @@ def ablation(table: pd.DataFrame) -> Figure:
         ):
             for y, (group, setting) in enumerate(rows):
                 values = table.loc[(table["group"] == group) & (table["setting"] == setting), column]
-                _range(ax, values, y + shift, {"color": colour, "marker": marker}, None if y else text)
+                _range(ax, values, y + shift, colour, marker, None if y else text)
         ax.axhline(0.5, color=MUTED, lw=0.8)
         ax.set_yticks(range(len(rows)), names)
         ax.set(xlabel=title)
