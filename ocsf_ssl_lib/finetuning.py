@@ -60,7 +60,8 @@ class FineTuneModel(SSLModel):
 
     Attributes:
         classes_: the labels, in the order of the head's outputs; set by ``finetune``; ``None`` for regression.
-        location_, scale_: mean and standard deviation of the target of a regression, which is learned in these units.
+        location_: mean of the target of a regression, which is learned in units of its standard deviation.
+        scale_: that standard deviation.
     """
 
     config: FineTuneConfig

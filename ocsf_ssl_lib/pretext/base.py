@@ -70,7 +70,7 @@ class SSLModel(nn.Module):
 
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     makes_views: ClassVar[bool] = False
-    """True if changed copies of an event count as the same event: then some fields must not change."""
+    """Whether changed copies of an event count as the same event, so that some fields must not change."""
     registry: ClassVar[dict[str, type[SSLModel]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -175,8 +175,8 @@ def corrupt(
         generator: source of the random draws.
 
     Returns:
-        The spoilt batch, and which cells really changed: (B, D_num + D_cat) bool. A swap may draw the value that is
-        there already.
+        The spoilt batch, and a mask (B, D_num + D_cat) of the cells that really changed. A swap may draw the value
+        that is there already.
     """
     device, d_num = batch.categorical.device, batch.numerical.shape[1]
     real = targets_of(batch)
