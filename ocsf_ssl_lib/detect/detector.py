@@ -41,6 +41,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             grew from has ``contrastive``.
         score: ``mahalanobis`` or ``knn``, on the embeddings; ``likelihood``, of each cell given the others (objectives
             that predict cells); ``None`` takes ``likelihood`` for ``masked`` and ``mahalanobis`` for the others.
+            Likelihood knows a number only by the interval it falls into, and was behind ``mahalanobis`` on the labelled
+            tables of ``experiments/detection.py``.
         encoder_config: size of the encoder.
         model_config: options of the pretext task; its ``encoder_config``, ``seed`` and ``protected`` are replaced.
         max_epochs: passes over the training events, at most.
