@@ -10,19 +10,17 @@ settings of its own.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from objectives import baseline_scores, objective_scores
 from record import RESULTS, append, done
 from sklearn.metrics import average_precision_score, roc_auc_score
 from tables import TABLES, load
 
-from ocsf_ssl_lib import OCSFAnomalyDetector, OCSFPreprocessor
-from ocsf_ssl_lib.detect.baselines import BASELINES, marginal_frequency, one_hot, row_count
-from ocsf_ssl_lib.detect.scores import SCORERS
+from ocsf_ssl_lib import OCSFPreprocessor
 
 NAME = "table_detection"
 SEEDS = range(3)
@@ -40,7 +38,6 @@ def run(folder: Path, table: str, seed: int) -> None:
     train, test, truth, numerical, categorical = load(folder, table, seed)
     prep = OCSFPreprocessor(numerical, categorical).fit(train)
     a, b = prep.transform(train), prep.transform(test)
-    dense = one_hot(a, prep.cardinalities_), one_hot(b, prep.cardinalities_)
 
     def record(method: str, scores: np.ndarray, seconds: float) -> None:
         row = {"table": table, "seed": seed, "method": method, "seconds": seconds, "n_train": len(train)}
@@ -51,30 +48,12 @@ def run(folder: Path, table: str, seed: int) -> None:
     def missing(method: str) -> bool:
         return not done(NAME, table=table, seed=seed, method=method)
 
-    for method, function in (("marginal frequency", marginal_frequency), ("row count", row_count)):
-        if missing(method):
-            start = time.perf_counter()
-            scores = function(a, b)
-            record(method, scores, time.perf_counter() - start)
-    for method, baseline in BASELINES.items():
-        if missing(method):
-            start = time.perf_counter()
-            scores = baseline(*dense, seed)
-            record(method, scores, time.perf_counter() - start)
-    for name, (objective, scores_of) in OBJECTIVES.items():
-        if all(not missing(f"{name}, {score}") for score in scores_of):
-            continue
-        start = time.perf_counter()
-        options = {"objective": objective, "score": scores_of[0], "random_state": seed, "device": "cpu"}
-        detector = OCSFAnomalyDetector(numerical, categorical, **options).fit(train)
-        fitted = time.perf_counter() - start
-        for score in scores_of:
-            start = time.perf_counter()
-            if score == scores_of[0]:
-                scores = detector.score_samples(test)
-            else:
-                scores = SCORERS[score]().fit(detector.transform(train)).score(detector.transform(test))
-            record(f"{name}, {score}", scores, fitted + time.perf_counter() - start)
+    for scored in baseline_scores(a, b, prep.cardinalities_, seed, missing):
+        record(*scored)
+    options = {"numerical_cols": numerical, "categorical_cols": categorical, "random_state": seed, "device": "cpu"}
+    for name, (objective, score_names) in OBJECTIVES.items():
+        for scored in objective_scores(name, objective, score_names, train, test, missing, **options):
+            record(*scored)
 
 
 def show() -> None:

@@ -11,15 +11,13 @@ same features; all that look for neighbours, on the columns or on embeddings, co
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
 import pandas as pd
+from objectives import baseline_scores, objective_scores
 from record import RESULTS, append, done
 
-from ocsf_ssl_lib import OCSFAnomalyDetector, OCSFPreprocessor, detection_report, split_by_time
-from ocsf_ssl_lib.detect.baselines import BASELINES, marginal_frequency, one_hot, row_count
-from ocsf_ssl_lib.detect.scores import SCORERS
+from ocsf_ssl_lib import OCSFPreprocessor, detection_report, split_by_time
 from ocsf_ssl_lib.events import simulate_events
 
 NAME = "simulated_detection"
@@ -54,32 +52,12 @@ def run(seed: int, events: int, epochs: int) -> None:
     def missing(method: str) -> bool:
         return not done(NAME, seed=seed, method=method)
 
-    for method, function in (("marginal frequency", marginal_frequency), ("row count", row_count)):
-        if missing(method):
-            start = time.perf_counter()
-            scores = function(a, b)
-            record(method, scores, time.perf_counter() - start)
-    dense = None
-    for method, baseline in BASELINES.items():
-        if missing(method):
-            dense = dense or (one_hot(a, prep.cardinalities_), one_hot(b, prep.cardinalities_))
-            start = time.perf_counter()
-            scores = baseline(*dense, seed)
-            record(method, scores, time.perf_counter() - start)
-    for name, (objective, scores_of) in OBJECTIVES.items():
-        if all(not missing(f"{name}, {score}") for score in scores_of):
-            continue
-        start = time.perf_counter()
-        detector = OCSFAnomalyDetector(objective=objective, score=scores_of[0], max_epochs=epochs, random_state=seed)
-        detector.fit(train)
-        fitted = time.perf_counter() - start
-        for score in scores_of:
-            start = time.perf_counter()
-            if score == scores_of[0]:
-                scores = detector.score_samples(test)
-            else:
-                scores = SCORERS[score]().fit(detector.transform(train)).score(detector.transform(test))
-            record(f"{name}, {score}", scores, fitted + time.perf_counter() - start)
+    for scored in baseline_scores(a, b, prep.cardinalities_, seed, missing):
+        record(*scored)
+    for name, (objective, score_names) in OBJECTIVES.items():
+        options = {"max_epochs": epochs, "random_state": seed}
+        for scored in objective_scores(name, objective, score_names, train, test, missing, **options):
+            record(*scored)
 
 
 def show() -> None:

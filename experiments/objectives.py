@@ -1,0 +1,61 @@
+"""One fit, several scores: what the detection experiments share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ocsf_ssl_lib import OCSFAnomalyDetector
+from ocsf_ssl_lib.detect.baselines import BASELINES, marginal_frequency, one_hot, row_count
+from ocsf_ssl_lib.detect.scores import SCORERS
+from ocsf_ssl_lib.features import FeatureArrays
+
+__all__ = ["baseline_scores", "objective_scores"]
+
+Scored = tuple[str, np.ndarray, float]  # method, scores (higher = more normal), seconds to fit and score
+
+
+def baseline_scores(
+    train: FeatureArrays, test: FeatureArrays, cardinalities: Sequence[int], seed: int, missing: Callable[[str], bool]
+) -> Iterator[Scored]:
+    """The baselines that are not in the results yet, on the features that the encoder sees."""
+    for method, function in (("marginal frequency", marginal_frequency), ("row count", row_count)):
+        if missing(method):
+            start = time.perf_counter()
+            scores = function(train, test)
+            yield method, scores, time.perf_counter() - start
+    dense = None
+    for method, baseline in BASELINES.items():
+        if missing(method):
+            dense = dense or (one_hot(train, cardinalities), one_hot(test, cardinalities))
+            start = time.perf_counter()
+            scores = baseline(*dense, seed)
+            yield method, scores, time.perf_counter() - start
+
+
+def objective_scores(
+    name: str,
+    objective: str,
+    score_names: Sequence[str],
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    missing: Callable[[str], bool],
+    **options: Any,
+) -> Iterator[Scored]:
+    """Fit a detector once, and judge by each of its scores; nothing if all of them are in the results."""
+    if not any(missing(f"{name}, {score}") for score in score_names):
+        return
+    start = time.perf_counter()
+    detector = OCSFAnomalyDetector(objective=objective, score=score_names[0], **options).fit(train)  # type: ignore[arg-type]
+    fitted = time.perf_counter() - start
+    for score in score_names:
+        start = time.perf_counter()
+        if score == score_names[0]:
+            scores = detector.score_samples(test)
+        else:
+            scores = SCORERS[score]().fit(detector.transform(train)).score(detector.transform(test))
+        yield f"{name}, {score}", scores, fitted + time.perf_counter() - start
