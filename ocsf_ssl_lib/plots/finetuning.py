@@ -119,9 +119,9 @@ def label_efficiency(results: pd.DataFrame, name: str, tasks: Sequence[str], cha
         ticks = sorted(results["labels"].unique())
         ax.set_xticks(ticks, [f"{t}" for t in ticks], fontsize=9.5)
         ax.minorticks_off()
-        ax.set_ylim(lowest, None)
         ax.grid(axis="y")
         ax.tick_params(labelbottom=True)
+    grid[0, 0].set_ylim(lowest, None)  # after all panels: a limit ends the scaling that they share
     grid[1, 1].set_axis_off()
     grid[1, 1].legend(*grid[0, 0].get_legend_handles_labels(), loc="center", fontsize=10.5)
     grid[1, 0].set_xlabel("labels")
