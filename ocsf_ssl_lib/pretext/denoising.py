@@ -119,7 +119,7 @@ class DenoisingAutoEncoder(SSLModel):
         return cls(encoder, feature_names=feature_names, config=config)
 
     def prepare(self, train: OCSFDataset) -> None:
-        """Learn the trivial predictor of each column: the unit of the loss, and where the heads start."""
+        """Learn the trivial predictor of each column: the unit of the loss, and where the heads' biases start."""
         self.heads.fit_marginals(Batch(*(t.to(self.heads.trivial.device) for t in train.tensors)))
 
     def forward(self, batch: Batch) -> Any:

@@ -94,7 +94,7 @@ class ColumnHeads(nn.Module):
 
     @torch.no_grad()
     def fit_marginals(self, batch: Batch) -> None:
-        """Learn each column's distribution on its own: the trivial predictor. The heads then start from it.
+        """Learn each column's distribution on its own: the trivial predictor. The heads' biases then start from it.
 
         Args:
             batch: all training events.

@@ -105,7 +105,7 @@ class TabularResNetWithMFP(SSLModel):
         return cls(encoder, cards, encoder.num_numerical_features, config=config)  # type: ignore[arg-type]
 
     def prepare(self, train: OCSFDataset) -> None:
-        """Learn the trivial predictor of each column: the unit of the loss, and where the heads start."""
+        """Learn the trivial predictor of each column: the unit of the loss, and where the heads' biases start."""
         self.heads.fit_marginals(Batch(*(t.to(self.heads.trivial.device) for t in train.tensors)))
 
     def draw_mask(
