@@ -87,7 +87,7 @@ def two_distances(seed: int = 0) -> Figure:
             Ellipse((0, 0), *(2 * k * spread), angle=25, fill=False, edgecolor=MUTED, linewidth=1.2, linestyle="--")
         )
     ax.add_patch(Circle((0, 0), 2.6, fill=False, edgecolor=MUTED, linewidth=1.0, linestyle=":"))
-    for point, name, place in zip(far, "AB", ((7, -14), (9, 4)), strict=True):
+    for point, name, place in zip(far, "AB", ((5, -24), (9, 4)), strict=True):
         near = cloud[np.argsort(((cloud - point) ** 2).sum(1))[:3]]
         for neighbour in near:
             ax.plot(*zip(point, neighbour, strict=True), color=ANOMALY, linewidth=1.3, linestyle="-")
