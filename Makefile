@@ -59,10 +59,12 @@ test-all: lint book  ## everything: also every notebook, and the built pages
 	@$(PY) tools/run_notebooks.py --all
 	@$(PY) -m pytest -n 2
 
-lint: $(ENV)  ## ruff and mypy
+lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@# A notebook lacks the cells that only glue numbers into prose: what is defined there alone is undefined.
+	@$(BIN)/ruff check --quiet --isolated --select F821 notebooks/*.ipynb
 
 bench: $(ENV)  ## measure speed and memory on this machine
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
