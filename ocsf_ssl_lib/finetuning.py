@@ -259,10 +259,12 @@ def _targets(model: FineTuneModel, frame: pd.DataFrame, labels: Any) -> Tensor:
         if not np.isfinite(numbers).all():
             place = int((~np.isfinite(numbers)).argmax())
             raise InputError(f"label {place} is {_json_label(values[place])!r}; a regression needs finite numbers")
-        model.location_.fill_(numbers.mean())  # type: ignore[operator]
-        spread = numbers.std()  # of equal numbers: rounding errors, or 0
-        constant = spread <= np.finfo(np.float32).eps * np.abs(numbers).max()
-        model.scale_.fill_(1.0 if constant else spread)  # type: ignore[operator]
+        if float(model.location_) == 0 and float(model.scale_) == 1:  # type: ignore[arg-type]
+            # Once only: a head that has learned in these units would be wrong in others.
+            model.location_.fill_(numbers.mean())  # type: ignore[operator]
+            spread = numbers.std()  # of equal numbers: rounding errors, or 0
+            constant = spread <= np.finfo(np.float32).eps * np.abs(numbers).max()
+            model.scale_.fill_(1.0 if constant else spread)  # type: ignore[operator]
         return torch.from_numpy(((numbers - float(model.location_)) / float(model.scale_)).astype(np.float32))  # type: ignore[arg-type]
     classes = sorted(values.unique().tolist(), key=lambda c: (str(type(c)), c))
     if model.classes_ is None and len(classes) > model.num_outputs:

@@ -503,3 +503,14 @@ def test_a_folder_whose_parts_do_not_fit_is_refused_in_one_line(
     with pytest.raises(InputError, match=message) as caught:
         FineTuneModel.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_second_regression_keeps_the_units_that_the_head_has_learned(pretrained: Pretrained, events: Frame) -> None:
+    model = create_finetune_model(pretrained, regression=True)
+    target = np.log(events["traffic.bytes"].to_numpy())
+    tune(model, events, target, 20)
+    before, units = model.predict(events), (float(model.location_), float(model.scale_))
+    few = events.head(20)
+    finetune(model, few, target[:20] + 5, options(0), progress=False)  # another mean, and nothing is learned
+    assert (float(model.location_), float(model.scale_)) == units
+    np.testing.assert_array_equal(model.predict(events), before)

@@ -108,11 +108,13 @@ class MultiTaskModel(SSLModel):
 
     @torch.no_grad()
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:
-        """The metrics of each task, ``name.metric``."""
+        """The metrics of each task, ``name.metric``; ``name[place].metric`` if there are two of one kind."""
         metrics: dict[str, float] = {}
-        for task in self.tasks:
+        names = [task.name for task in self.config.tasks]
+        for place, (name, task) in enumerate(zip(names, self.tasks, strict=True)):
             found: dict[str, float] = task.calculate_metrics(batch, generator)  # type: ignore[operator]
-            metrics |= {f"{task.config.name}.{key}": value for key, value in found.items()}  # type: ignore[union-attr]
+            label = name if names.count(name) == 1 else f"{name}[{place}]"
+            metrics |= {f"{label}.{key}": value for key, value in found.items()}
         return metrics
 
     def cell_surprise(self, batch: Batch) -> Tensor:

@@ -177,3 +177,11 @@ def test_tasks_around_different_encoders_or_no_task_are_refused() -> None:
 def test_a_config_that_is_no_pretext_task_is_refused(task: SSLConfig) -> None:
     with pytest.raises(InputError, match=r"no task has the name .* there are contrastive, "):
         multitask(task)
+
+
+def test_two_tasks_of_one_kind_keep_their_metrics_apart() -> None:
+    tasks = (MaskedFeatureConfig(mask_prob=0.1), MaskedFeatureConfig(mask_prob=0.5))
+    model = build_model(MultiTaskConfig(tasks=tasks, encoder_config=EncoderConfig(d_model=8, num_blocks=1)), 1, [6])
+    batch = Batch(torch.zeros(8, 1), torch.full((8, 1), 3), torch.zeros(8, 1, dtype=torch.bool))
+    names = {name.split(".")[0] for name in model.calculate_metrics(batch, seeded())}
+    assert names == {"masked[0]", "masked[1]"}
