@@ -28,8 +28,10 @@ from ocsf_ssl_lib import (
     MaskedFeatureConfig,
     OCSFAnomalyDetector,
     OCSFDataset,
+    build_model,
     split_by_time,
 )
+from ocsf_ssl_lib.columns import default_protected
 from ocsf_ssl_lib.detect.scores import MahalanobisScorer
 from ocsf_ssl_lib.events import simulate_events
 from ocsf_ssl_lib.features import Batch
@@ -73,12 +75,14 @@ class WarmDetector(OCSFAnomalyDetector):
     """A detector whose encoder starts from contrastive weights: the cure that is proposed for a cold start."""
 
     def _train(self, data: OCSFDataset) -> Any:
-        options = {"encoder_config": self.encoder_config, "max_epochs": self.max_epochs, "random_state": self.seed_}
-        first = OCSFAnomalyDetector(objective="contrastive", model_config=ContrastiveConfig(), device="cpu", **options)
-        first.seed_, first.preprocessor_ = self.seed_, self.preprocessor_
-        first.model_ = first._new_model()
-        first._train(data)
-        self.model_.encoder.load_state_dict(first.model_.encoder.state_dict())
+        prep, masked = self.preprocessor_, self.model_
+        names = prep.categorical_names_
+        protected = tuple(names.index(c) for c in default_protected(names))
+        config = ContrastiveConfig(encoder_config=ENCODER, seed=self.seed_, protected=protected)
+        self.model_ = build_model(config, len(prep.numerical_names_), prep.cardinalities_)
+        super()._train(data)
+        masked.encoder.load_state_dict(self.model_.encoder.state_dict())
+        self.model_ = masked
         return super()._train(data)
 
 
