@@ -191,13 +191,7 @@ class TabularResNet(nn.Module):
         d_embedding: int = 16,
     ) -> None:
         super().__init__()
-        if num_numerical_features < 0:
-            raise InputError(f"num_numerical_features must not be negative, however: {num_numerical_features=}")
-        if num_numerical_features + len(categorical_cardinalities) == 0:
-            raise InputError("an encoder needs at least one numerical or categorical column")
-        for cardinality in categorical_cardinalities:
-            if cardinality < NUM_RESERVED:
-                raise InputError(f"a cardinality counts the {NUM_RESERVED} reserved ids too, however: {cardinality}")
+        _check_columns(num_numerical_features, categorical_cardinalities)
         if d_model < 1 or num_blocks < 0:
             raise InputError(
                 f"d_model must be positive and num_blocks not negative, however: {d_model=}, {num_blocks=}"
@@ -271,6 +265,9 @@ class TabularMLP(nn.Module):
         num_layers: layers.
         dropout: dropout probability after each layer.
         d_embedding: length of the vector of one category before projection.
+
+    Raises:
+        InputError: no column at all, or a size that cannot be.
     """
 
     def __init__(
@@ -284,6 +281,11 @@ class TabularMLP(nn.Module):
         d_embedding: int = 16,
     ) -> None:
         super().__init__()
+        _check_columns(num_numerical_features, categorical_cardinalities)
+        if d_model < 1 or num_layers < 0:
+            raise InputError(
+                f"d_model must be positive and num_layers not negative, however: {d_model=}, {num_layers=}"
+            )
         self.num_numerical_features = num_numerical_features
         self.categorical_cardinalities = list(categorical_cardinalities)
         self.d_model = d_model
@@ -305,3 +307,13 @@ class TabularMLP(nn.Module):
         return self.featurizer(
             self.embedding_layer(numerical, categorical, numerical_mask, categorical_mask, missing_mask)
         )
+
+
+def _check_columns(num_numerical_features: int, categorical_cardinalities: Sequence[int]) -> None:
+    if num_numerical_features < 0:
+        raise InputError(f"num_numerical_features must not be negative, however: {num_numerical_features=}")
+    if num_numerical_features + len(categorical_cardinalities) == 0:
+        raise InputError("an encoder needs at least one numerical or categorical column")
+    for cardinality in categorical_cardinalities:
+        if cardinality < NUM_RESERVED:
+            raise InputError(f"a cardinality counts the {NUM_RESERVED} reserved ids too, however: {cardinality}")

@@ -300,3 +300,18 @@ def test_an_mlp_config_builds_the_mlp_it_describes() -> None:
 def test_the_base_of_encoder_configs_builds_nothing() -> None:
     with pytest.raises(NotImplementedError):
         BaseEncoderConfig().build(1, [5])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((-1, [5]), "must not be negative"),
+        ((0, []), "at least one"),
+        ((1, [2]), "reserved ids"),
+        ((1, [5], 0), "d_model must be positive"),
+        ((1, [5], 8, -1), "num_layers not negative"),
+    ],
+)
+def test_an_mlp_of_sizes_that_cannot_be_is_refused(sizes: tuple, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TabularMLP(*sizes)

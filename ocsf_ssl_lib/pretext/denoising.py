@@ -15,9 +15,10 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import Batch, OCSFDataset
-from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel
-from ocsf_ssl_lib.pretext.heads import ColumnHeads, NumericalLoss, targets_of
+from ocsf_ssl_lib.features import Batch
+from ocsf_ssl_lib.pretext.base import SSLConfig
+from ocsf_ssl_lib.pretext.cells import CellModel
+from ocsf_ssl_lib.pretext.heads import NumericalLoss, targets_of
 from ocsf_ssl_lib.vocabulary import MASK_ID
 
 __all__ = ["DenoisingAutoEncoder", "DenoisingConfig", "corrupt"]
@@ -44,7 +45,7 @@ class DenoisingConfig(SSLConfig):
         return value
 
 
-class DenoisingAutoEncoder(SSLModel):
+class DenoisingAutoEncoder(CellModel):
     """Spoilt event -> encoder -> code -> decoder -> heads that restore every cell.
 
     ``featurize`` gives the code of the event as it is, not the reconstruction.
@@ -94,18 +95,9 @@ class DenoisingAutoEncoder(SSLModel):
             "default_noise_probability": default_noise_probability,
         }
         config = type(config).from_dict(config.model_dump() | {k: v for k, v in given.items() if v is not None})
-        d_model: int = encoder.d_model  # type: ignore[assignment]
-        d_hidden = d_model
-        if decoder is None and config.decoder_config is not None:
-            decoder, d_hidden = config.decoder_config.build(d_model), config.decoder_config.hidden[-1]
-        elif decoder is not None:  # a module of the caller's: ask it how wide it is
-            with torch.no_grad():
-                d_hidden = decoder(torch.zeros(2, d_model)).shape[1]
         super().__init__(encoder, decoder, config)
-        d_num: int = encoder.num_numerical_features  # type: ignore[assignment]
-        cards: Sequence[int] = encoder.categorical_cardinalities  # type: ignore[assignment]
-        self.heads = ColumnHeads(d_hidden, d_num, cards, config.numerical_loss, config.num_bins)
-        chance = torch.full((d_num + len(cards),), config.default_noise_probability)
+        d_num = self.heads.num_numerical
+        chance = torch.full((d_num + len(self.heads.widths),), config.default_noise_probability)
         if feature_names and len(feature_names) != len(chance):
             raise InputError(f"{len(feature_names)} feature_names, but the encoder has {len(chance)} columns")
         for column, probability in config.noise_probabilities.items():
@@ -117,14 +109,6 @@ class DenoisingAutoEncoder(SSLModel):
     def from_config(cls, config: Any, encoder: nn.Module, feature_names: Sequence[str]) -> DenoisingAutoEncoder:
         """See ``SSLModel.from_config``."""
         return cls(encoder, feature_names=feature_names, config=config)
-
-    def prepare(self, train: OCSFDataset) -> None:
-        """Learn the trivial predictor of each column: the unit of the loss, and where the heads' biases start."""
-        self.heads.fit_marginals(Batch(*(t.to(self.heads.trivial.device) for t in train.tensors)))
-
-    def forward(self, batch: Batch) -> Any:
-        """Batch of B events -> outputs for numbers and logits for each categorical column, see ``ColumnHeads``."""
-        return self.heads(super().forward(batch))
 
     def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Restore every cell of the spoilt batch, the sound ones too; 1 is the trivial predictor's loss."""
@@ -144,13 +128,10 @@ class DenoisingAutoEncoder(SSLModel):
         d_num = self.heads.num_numerical
         right, category = ids == batch.categorical, targets_of(batch)[:, d_num:]
         bad, sound = changed[:, d_num:], category & ~changed[:, d_num:]
-        numbers = changed[:, :d_num]
-        error = ((batch.numerical - guess) ** 2)[numbers].sum()
-        variance = ((batch.numerical - self.heads.mean) ** 2)[numbers].sum()
         return {
             "restored": float((right & bad).sum() / bad.sum().clamp(min=1)),
             "kept": float((right & sound).sum() / sound.sum().clamp(min=1)),
-            "r2": float(1 - error / variance) if variance > 0 else 0.0,
+            "r2": self.explained(batch, guess, changed[:, :d_num]),
         }
 
     @torch.no_grad()

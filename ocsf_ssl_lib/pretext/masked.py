@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import Batch, OCSFDataset
-from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel
-from ocsf_ssl_lib.pretext.heads import ColumnHeads, NumericalLoss, targets_of
+from ocsf_ssl_lib.pretext.base import SSLConfig
+from ocsf_ssl_lib.pretext.cells import CellModel
+from ocsf_ssl_lib.pretext.heads import NumericalLoss, targets_of
 
 __all__ = ["MaskedFeatureConfig", "TabularResNetWithMFP", "masked_feature_prediction_loss"]
 
@@ -48,7 +49,7 @@ class MaskedFeatureConfig(SSLConfig):
         return self
 
 
-class TabularResNetWithMFP(SSLModel):
+class TabularResNetWithMFP(CellModel):
     """An encoder with a prediction head for every column.
 
     Args:
@@ -89,24 +90,13 @@ class TabularResNetWithMFP(SSLModel):
                 f"however: {num_numerical} and {list(categorical_cardinalities)}"
             )
         config = config if config is not None else MaskedFeatureConfig()
-        d_model: int = base_model.d_model  # type: ignore[assignment]
-        d_hidden = d_model
-        if decoder is None and config.decoder_config is not None:
-            decoder, d_hidden = config.decoder_config.build(d_model), config.decoder_config.hidden[-1]
         super().__init__(base_model, decoder, config)
-        self.heads = ColumnHeads(
-            d_hidden, num_numerical, categorical_cardinalities, config.numerical_loss, config.num_bins
-        )
 
     @classmethod
     def from_config(cls, config: Any, encoder: nn.Module, feature_names: Sequence[str]) -> TabularResNetWithMFP:
         """See ``SSLModel.from_config``."""
         cards: list[int] = encoder.categorical_cardinalities  # type: ignore[assignment]
         return cls(encoder, cards, encoder.num_numerical_features, config=config)  # type: ignore[arg-type]
-
-    def prepare(self, train: OCSFDataset) -> None:
-        """Learn the trivial predictor of each column: the unit of the loss, and where the heads' biases start."""
-        self.heads.fit_marginals(Batch(*(t.to(self.heads.trivial.device) for t in train.tensors)))
 
     def draw_mask(
         self, batch: Batch, mask_prob: float | tuple[float, float], generator: torch.Generator | None = None
@@ -136,10 +126,6 @@ class TabularResNetWithMFP(SSLModel):
             missing_mask=missing,
         )
 
-    def forward(self, batch: Batch) -> Any:
-        """Batch of B events -> outputs for numbers and logits for each categorical column, see ``ColumnHeads``."""
-        return self.heads(super().forward(batch))
-
     def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """The loss of a random mask; 1 is the trivial predictor's."""
         return masked_feature_prediction_loss(
@@ -163,10 +149,8 @@ class TabularResNetWithMFP(SSLModel):
         count = categories.sum().clamp(min=1)
         right = ((ids == batch.categorical) & categories).sum() / count
         trivial = ((self.heads.mode == batch.categorical) & categories).sum() / count
-        error = ((batch.numerical - guess) ** 2)[numbers].sum()
-        variance = ((batch.numerical - self.heads.mean) ** 2)[numbers].sum()
-        r2 = 1 - error / variance if variance > 0 else torch.zeros(())
-        return {"accuracy": float(right), "trivial_accuracy": float(trivial), "r2": float(r2)}
+        r2 = self.explained(batch, guess, numbers)
+        return {"accuracy": float(right), "trivial_accuracy": float(trivial), "r2": r2}
 
     @torch.no_grad()
     def cell_surprise(self, batch: Batch) -> Tensor:

@@ -393,3 +393,11 @@ def test_column_metrics_are_a_table_of_every_column() -> None:
     table = model.train().column_metrics(OCSFDataset.of(batch), ["number", "category"])
     assert isinstance(table, pd.DataFrame)
     assert table.column.tolist() == ["number", "category"]
+
+
+def test_a_decoder_of_the_callers_may_have_any_width() -> None:
+    base = TabularResNet(1, [6], d_model=8, num_blocks=1)
+    model = TabularResNetWithMFP(base, [6], 1, decoder=torch.nn.Linear(8, 5))
+    loss = masked_feature_prediction_loss(model, torch.zeros(4, 1), torch.full((4, 1), 3), 1.0)
+    assert model.heads.linear.in_features == 5
+    assert torch.isfinite(loss)

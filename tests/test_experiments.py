@@ -1,0 +1,54 @@
+"""The experiments still run with the package as it is: each in miniature, and nothing is written to the results."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocsf_ssl_lib import EncoderConfig, TrainingConfig
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+SMALL = EncoderConfig(d_model=8, num_blocks=1)
+
+
+def experiment(name: str, monkeypatch: pytest.MonkeyPatch, **constants: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """An experiment with other constants, and the list that its rows go to."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    module, rows = importlib.import_module(name), list[dict[str, Any]]()
+    monkeypatch.setattr(module, "append", lambda _, new: rows.extend(new))
+    monkeypatch.setattr(module, "done", lambda *_, **__: False)
+    for key, value in constants.items():
+        monkeypatch.setattr(module, key, value)
+    return module, rows
+
+
+@pytest.mark.slow
+def test_every_setting_of_the_ablation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("pretext_ablation", monkeypatch, EVENTS=500, EPOCHS=1, ENCODER=SMALL)
+    for setting in module.SETTINGS:
+        module.run(0, *setting)
+    assert len({(row["task"], row["group"], row["setting"]) for row in rows}) == len(module.SETTINGS)
+    assert all(math.isfinite(row[figure]) for row in rows for figure in ("average_precision", "gain", "rmse"))
+
+
+@pytest.mark.slow
+def test_every_question_of_label_efficiency_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = {"EVENTS": 800, "EPOCHS": 1, "LEAST_STEPS": 1, "ENCODER": SMALL}
+    training = TrainingConfig(max_epochs=1, device="cpu")
+    module, rows = experiment("label_efficiency", monkeypatch, PRETRAINING=training, **constants)
+    for target, figure in module.FIGURE.items():
+        module.run(target, 0, labels=(20,))
+        found = [row for row in rows if row["target"] == target]
+        assert len({row["method"] for row in found}) == 10
+        assert all(math.isfinite(row[figure]) for row in found)
+
+
+@pytest.mark.slow
+def test_every_method_of_simulated_detection_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("simulated_detection", monkeypatch)
+    module.run(0, 600, 0)
+    assert len({row["method"] for row in rows}) == 18
