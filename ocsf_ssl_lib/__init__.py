@@ -45,6 +45,7 @@ _HOME = {
     "TabularResNetWithMFP": "pretext",
     "TrainingConfig": "training",
     "TrainingError": "errors",
+    "TrainingWarning": "errors",
     "available_ssl_models": "pretext",
     "build_model": "pretext",
     "contrastive_loss": "pretext",

@@ -21,7 +21,7 @@ from rich.text import Text
 
 # What needs torch or scikit-learn is imported by the commands that use it: help and errors come at once.
 from ocsf_ssl_lib.columns import choose_columns, epoch_milliseconds
-from ocsf_ssl_lib.errors import DataWarning, InputError, TrainingError
+from ocsf_ssl_lib.errors import DataWarning, InputError, TrainingError, TrainingWarning
 from ocsf_ssl_lib.events import Events, read_events, simulate_events, write_events
 from ocsf_ssl_lib.events.tables import check_table_path, read_table, write_table
 
@@ -110,6 +110,16 @@ def train(
     contamination: Annotated[float, typer.Option(help="Share of events to flag.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same model.")] = 42,
     device: Annotated[str, typer.Option(help="auto takes a GPU if there is one; cpu.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, or auto: bf16 where it is measured to be faster.")
+    ] = "fp32",
+    threads: Annotated[
+        str | None, typer.Option(help="A number, or auto: as many as are measured to be fastest.")
+    ] = None,
+    checkpoints: Annotated[Path | None, typer.Option(help="Folder for checkpoints, one every five minutes.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
+    ] = False,
     since: Since = None,
     until: Until = None,
     any_table: AnyTable = False,
@@ -118,6 +128,10 @@ def train(
     """Learn from events what is usual, and save it."""
     if model.exists() and not force:
         raise InputError(f"{model} exists; choose another folder, or replace it with --force")
+    if threads is not None and threads != "auto" and not threads.isdigit():
+        raise InputError(f"--threads must be a number or auto, however: {threads}")
+    if resume and checkpoints is None:
+        raise InputError("--resume needs --checkpoints: the folder with the checkpoints to go on from")
     frame = _read(paths, since, until, any_table)
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
     from ocsf_ssl_lib.encoder import EncoderConfig
@@ -133,13 +147,21 @@ def train(
         contamination=contamination,
         random_state=seed,
         device=device,
+        precision=precision,  # type: ignore[arg-type]
+        threads=int(threads) if threads and threads.isdigit() else threads,  # type: ignore[arg-type]
+        checkpoints=checkpoints,
+        resume=resume,
     ).fit(frame)
+    if _rank():  # one of several processes under torchrun: all have the same weights, the first alone writes
+        return
     detector.save(model, overwrite=force)
     prep, history = detector.preprocessor_, detector.history_
     kept = f"{len(prep.numerical_names_)} numerical and {len(prep.categorical_names_)} categorical columns"
     _note(f"{len(frame):,} events, {kept} ('ocsf-ssl inspect' says why)")
     if history is not None and len(history.frame):
         ran, seconds = len(history.frame), history.frame["seconds"].sum()
+        for note in history.notes:
+            _note(note)
         _note(f"{ran} epochs in {seconds:.0f} s on {history.device}, best epoch {history.best_epoch + 1}")
     _note(f"model -> {model}")
 
@@ -290,12 +312,18 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False, force_jupyter=False)
 
 
+def _rank() -> int:
+    """Which of several processes started by torchrun this is."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def _note(text: str) -> None:
-    print(text, file=sys.stderr)
+    if _rank() == 0:
+        print(text, file=sys.stderr)
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    if issubclass(category, DataWarning):
+    if issubclass(category, DataWarning | TrainingWarning):
         _note(f"note: {message}")
 
 

@@ -1,6 +1,6 @@
 """The errors and warnings a user meets: one line each, naming what is wrong and the remedy."""
 
-__all__ = ["DataWarning", "InputError", "TrainingError"]
+__all__ = ["DataWarning", "InputError", "TrainingError", "TrainingWarning"]
 
 
 class InputError(ValueError):
@@ -16,3 +16,7 @@ class DataWarning(UserWarning):
 
 class TrainingError(RuntimeError):
     """Training cannot go on: the loss is not a finite number."""
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, but not all went well: a checkpoint that could not be written, or was passed over."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 import zoneinfo
@@ -286,14 +287,28 @@ class OCSFDataset(Dataset):
         """Some of the events, by position: (K,) int."""
         return self.of(self[torch.from_numpy(index)])
 
-    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[Batch]:
+    names: tuple[str, ...] = ()
+
+    def sample(self):
+        return self
+
+    def shard(self, rank, world):
+        return self
+
+    def fingerprint(self) -> str:
+        """What tells this data from other data: its size, and a digest of up to 1000 rows."""
+        rows = self[torch.linspace(0, len(self) - 1, min(len(self), 1000)).long()]
+        digest = hashlib.sha256(b"".join(t.cpu().numpy().tobytes() for t in rows)).hexdigest()
+        return f"{len(self)} events, {digest[:16]}"
+
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None, start: int = 0) -> Iterator[Batch]:
         """Every row once, ``batch_size`` rows at a time; shuffled when a (CPU) generator is given.
 
         A last batch of a single row joins the one before it: a contrastive loss needs a second row.
         """
         n, count = len(self), self.num_batches(batch_size)
         order = torch.randperm(n, generator=generator).to(self.tensors.categorical.device) if generator else None
-        for k in range(count):
+        for k in range(start, count):
             start, stop = k * batch_size, n if k == count - 1 else (k + 1) * batch_size
             yield self[slice(start, stop)] if order is None else self[order[start:stop]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,7 @@ class FineTuneModel(SSLModel):
         scale_: that standard deviation.
     """
 
+    sums_over_events: ClassVar[bool] = True
     config: FineTuneConfig
 
     def __init__(
@@ -102,6 +103,14 @@ class FineTuneModel(SSLModel):
         if self.config.frozen:
             self.encoder.eval()
         return self
+
+    def loss_and_weight(
+        self, batch: Batch | LabelledBatch, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, float]:
+        """The loss; the weight adds up the class weights of the events."""
+        target: Tensor = batch.target  # type: ignore[union-attr]
+        weight = float(len(target)) if self.regression else float(self.class_weights[target].sum())  # type: ignore[index]
+        return self.calculate_loss(batch, generator), weight
 
     def calculate_loss(self, batch: Batch | LabelledBatch, generator: torch.Generator | None = None) -> Tensor:
         """Cross-entropy of the classes, or mean squared error in units of the target's variance."""

@@ -21,7 +21,16 @@ __all__ = ["load_detector", "save_detector"]
 
 D = TypeVar("D", bound="OCSFAnomalyDetector")
 # Options that name objects or this machine: stored as what they resolved to, or not at all.
-NOT_STORED = ("encoder_config", "model_config", "random_state", "progress", "device")
+NOT_STORED = (
+    "encoder_config",
+    "model_config",
+    "random_state",
+    "progress",
+    "device",
+    "threads",
+    "checkpoints",
+    "resume",
+)
 
 
 def save_detector(detector: OCSFAnomalyDetector, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -5,7 +5,7 @@ The parts and their names follow the design of PyTorch Tabular's self-supervised
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -71,6 +71,8 @@ class SSLModel(nn.Module):
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     makes_views: ClassVar[bool] = False
     """Whether changed copies of an event count as the same event, so that some fields must not change."""
+    sums_over_events: ClassVar[bool] = False
+    """Whether the loss is a mean over events or cells, so that a batch may be computed in slices."""
     registry: ClassVar[dict[str, type[SSLModel]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -136,6 +138,46 @@ class SSLModel(nn.Module):
     def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """The scalar to minimise; every random draw comes from ``generator``."""
         raise NotImplementedError  # abstract
+
+    def loss_and_weight(self, batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, float]:
+        """The loss, and what it weighs in a mean with the losses of other events: so many events, or cells."""
+        return self.calculate_loss(batch, generator), float(len(batch.categorical))
+
+    def accumulate(
+        self,
+        batch: Batch,
+        parts: int,
+        generator: torch.Generator | None,
+        backward: Callable[[Tensor], None],
+    ) -> tuple[float, float]:
+        """Gradient of a batch, computed in slices: only one of them is in memory at a time.
+
+        The gradients left behind are those of the *sum* over what was weighed; divided by the weight, they are the
+        gradient of the mean, also when several ranks add theirs first.
+
+        Args:
+            batch: B events.
+            parts: how many slices.
+            generator: source of the random draws.
+            backward: called with the weighted loss of each slice.
+
+        Returns:
+            Sum of the weighted losses, and of the weights.
+
+        Raises:
+            InputError: several slices, and the loss compares the events of a batch with one another.
+        """
+        if parts > 1 and not self.sums_over_events:
+            raise InputError(
+                f"accumulation_steps={parts} would change the loss of {type(self).__name__}, which compares the "
+                "events of a batch with one another; use accumulation_steps=1"
+            )
+        total = weight = 0.0
+        for rows in torch.arange(len(batch.categorical), device=batch.categorical.device).chunk(parts):
+            loss, share = self.loss_and_weight(type(batch)(*(t[rows] for t in batch)), generator)
+            backward(loss * share)
+            total, weight = total + float(loss.detach()) * share, weight + share
+        return total, weight
 
     @torch.no_grad()
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:

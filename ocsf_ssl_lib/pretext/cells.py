@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class CellModel(SSLModel):
         config: of a task that predicts cells.
     """
 
+    sums_over_events: ClassVar[bool] = True
     config: Any
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module | None, config: Any) -> None:
@@ -41,6 +42,10 @@ class CellModel(SSLModel):
     def prepare(self, train: OCSFDataset) -> None:
         """Learn the trivial predictor of each column: the unit of the loss, and where the heads' biases start."""
         self.heads.fit_marginals(Batch(*(t.to(self.heads.trivial.device) for t in train.tensors)))
+
+    def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+        """The mean loss of the cells that count; 1 is the trivial predictor's."""
+        return self.loss_and_weight(batch, generator)[0]
 
     def forward(self, batch: Batch) -> Any:
         """Batch of B events -> outputs for numbers and logits for each categorical column, see ``ColumnHeads``."""

@@ -110,12 +110,12 @@ class DenoisingAutoEncoder(CellModel):
         """See ``SSLModel.from_config``."""
         return cls(encoder, feature_names=feature_names, config=config)
 
-    def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-        """Restore every cell of the spoilt batch, the sound ones too; 1 is the trivial predictor's loss."""
+    def loss_and_weight(self, batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, float]:
+        """Restore every cell of the spoilt batch, the sound ones too; the weight counts them."""
         spoilt, _ = corrupt(batch, self.probabilities, self.config.noise_strategy, generator)
         wanted = targets_of(batch)
         losses = self.heads.cell_losses(self.decoder(self.featurize(spoilt)), batch, wanted)
-        return self.heads.normalised(losses, wanted)
+        return self.heads.normalised(losses, wanted), self.heads.weight(wanted)
 
     @torch.no_grad()
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:

@@ -232,11 +232,19 @@ class ColumnHeads(nn.Module):
         Returns:
             Scalar; 0 with a gradient of 0 when nothing was chosen.
         """
+        share = self._share(weights)
+        unit = self.trivial.abs().clamp(min=LEAST_TRIVIAL_LOSS)
+        return (losses / unit * share).sum() / (chosen * share).sum().clamp(min=torch.finfo(losses.dtype).eps)
+
+    def weight(self, chosen: Tensor, weights: tuple[float, float] = (1.0, 1.0)) -> float:
+        """What ``normalised`` divides by: how much the mean over the chosen cells weighs beside another one."""
+        return float((chosen * self._share(weights)).sum())
+
+    def _share(self, weights: tuple[float, float]) -> Tensor:
+        """(D,) weight of a cell of each column."""
         share = torch.full_like(self.trivial, weights[1])
         share[: self.num_numerical] = weights[0]
-        weight = chosen * share  # (B, D)
-        unit = self.trivial.abs().clamp(min=LEAST_TRIVIAL_LOSS)
-        return (losses / unit * share).sum() / weight.sum().clamp(min=torch.finfo(losses.dtype).eps)
+        return share
 
     def surprise(self, losses: Tensor, batch: Batch) -> Tensor:
         """Nats of every cell for a detector: (B, D), NaN for a cell that says nothing.

@@ -126,16 +126,18 @@ class TabularResNetWithMFP(CellModel):
             missing_mask=missing,
         )
 
-    def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-        """The loss of a random mask; 1 is the trivial predictor's."""
-        return masked_feature_prediction_loss(
-            self,
-            batch.numerical,
-            batch.categorical,
-            self.config.mask_prob,
-            missing_mask=batch.missing_mask,
-            generator=generator,
-        )
+    def hidden_loss(self, batch: Batch, hidden: Tensor) -> Tensor:
+        """The mean loss of the cells ``hidden`` (B, D), predicted from all the others."""
+        losses = self.heads.cell_losses(self.decoder(self.embed_masked(batch, hidden)), batch, hidden)
+        return self.heads.normalised(losses, hidden, self._weights())
+
+    def loss_and_weight(self, batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, float]:
+        """The loss of a random mask; the weight counts the hidden cells."""
+        hidden = self.draw_mask(batch, self.config.mask_prob, generator)
+        return self.hidden_loss(batch, hidden), self.heads.weight(hidden, self._weights())
+
+    def _weights(self) -> tuple[float, float]:
+        return self.config.numerical_weight, self.config.categorical_weight
 
     @torch.no_grad()
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:
@@ -236,10 +238,7 @@ def masked_feature_prediction_loss(
     if missing_mask is None:
         missing_mask = torch.zeros_like(numerical, dtype=torch.bool)
     batch = Batch(numerical, categorical, missing_mask)
-    hidden = model.draw_mask(batch, mask_prob, generator)
-    losses = model.heads.cell_losses(model.decoder(model.embed_masked(batch, hidden)), batch, hidden)
-    weights = (model.config.numerical_weight, model.config.categorical_weight)
-    return model.heads.normalised(losses, hidden, weights)
+    return model.hidden_loss(batch, model.draw_mask(batch, mask_prob, generator))
 
 
 def _mask_range(mask_prob: float | tuple[float, float]) -> tuple[float, float]:

@@ -1,0 +1,5 @@
+from contextlib import nullcontext
+
+
+def fast_step(model, precision):
+    return nullcontext()
