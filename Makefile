@@ -57,7 +57,7 @@ test-quick: $(ENV)  ## the tests that take no more than seconds
 test-all: lint book  ## everything: also every notebook, and the built pages
 	@$(PY) tools/check_notebooks.py
 	@$(PY) tools/run_notebooks.py --all
-	@$(PY) -m pytest -n 2
+	@OCSF_KILLS=20 $(PY) -m pytest -n 2
 
 lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/ruff check --quiet .

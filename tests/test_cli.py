@@ -247,3 +247,46 @@ def test_labels_of_other_events_are_refused(run: Run, workshop: Path, tmp_path: 
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys; import ocsf_ssl_lib.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_that_was_killed_goes_on_with_resume(run: Run, workshop: Path, tmp_path: Path) -> None:
+    train = ("train", workshop / "events.jsonl", "--checkpoints", tmp_path / "c", *SMALL)
+    code, _, err = run(*train, "-m", tmp_path / "first")
+    assert code == 0, err
+    code, _, err = run(*train, "-m", tmp_path / "again")
+    assert code == 2
+    assert "holds checkpoints of an earlier run" in err
+    assert "--resume" in err
+    code, _, err = run(*train, "-m", tmp_path / "again", "--resume")
+    assert code == 0, err
+    assert "resumed from step-" in err
+    first, again = ((tmp_path / name / "tensors.safetensors").read_bytes() for name in ("first", "again"))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--resume",), "--resume needs --checkpoints"),
+        (("--threads", "many"), "--threads must be a number or auto, however: many"),
+        (("--threads", "0"), "threads"),
+        (("--precision", "fp8"), "precision"),
+    ],
+)
+def test_an_option_of_training_that_cannot_be_is_refused_in_one_line(
+    options: tuple[str, ...], message: str, run: Run, workshop: Path, tmp_path: Path
+) -> None:
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", *SMALL, *options)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_precision_and_threads_that_are_measured_are_said(run: Run, workshop: Path, tmp_path: Path) -> None:
+    options = ("--precision", "auto", "--threads", "auto")
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", *SMALL, *options)
+    assert code == 0, err
+    assert "thread" in err
+    assert "bf16" in err

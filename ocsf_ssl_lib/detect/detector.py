@@ -57,7 +57,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         on_missing_column: see ``OCSFPreprocessor``.
         device: ``auto`` takes a GPU if there is one.
         precision: of matrix products in training; ``auto`` measures whether bf16 is faster here.
-        threads: of the processor, in training; ``auto`` measures how many are fastest, ``None`` leaves them as they are.
+        threads: of the processor, in training; ``auto`` measures how many are fastest, ``None`` changes nothing.
         checkpoints: folder where training leaves checkpoints (every five minutes, the last three).
         resume: go on from the newest of them, if there is one; needs the same events, options and ``random_state``.
         random_state: seed; ``None`` draws one (kept in ``seed_``).
