@@ -6,6 +6,7 @@
 
 Ours is the public call, ``train_self_supervised(model, data, None, TrainingConfig(...))``, with all that it does; the
 other's set-up (model, loader, optimizer) is not timed. Epochs alternate, the ratio is that of the medians.
+``--whole`` needs an idle machine: a second thread that has to wait for a core stops the first one at every operation.
 """
 
 from __future__ import annotations
