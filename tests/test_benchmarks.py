@@ -57,8 +57,8 @@ def test_source_views_swap_uniformly_and_add_noise(benchmark: Any) -> None:
     source = benchmark("source_tutorial")
     torch.manual_seed(0)
     numbers, ids = source.view(torch.zeros(ROWS, 3), torch.zeros(ROWS, 2, dtype=torch.long), [2, 100])
-    assert numbers.std() == pytest.approx(source.NOISE, rel=0.05)
-    realised = [source.SWAPS * (1 - 1 / values) for values in (2, 100)]  # a draw may hit the value that is there
+    assert numbers.std() == pytest.approx(0.1, rel=0.05)
+    realised = [0.2 * (1 - 1 / values) for values in (2, 100)]  # a draw may hit the value that is there
     assert (ids != 0).float().mean(0).tolist() == pytest.approx(realised, abs=0.03)
 
 
