@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import machine
 import pandas as pd
 import torch
 
@@ -38,7 +39,6 @@ from ocsf_ssl_lib import (
     train_self_supervised,
 )
 
-REPOSITORY = Path(__file__).parents[1]
 SMALLEST = 10_000
 FILE_ROWS = 500_000
 GROUP_ROWS = 65_536
@@ -158,10 +158,7 @@ def main() -> None:
         write(folder, options.rows)
         results = table(folder, options.rows)
     if options.record:
-        sys.path.insert(0, str(REPOSITORY / "experiments"))
-        import record
-
-        record.append("stream_rows", results, Path(__file__).parent / "results")
+        machine.record("stream_rows", results)
 
 
 if __name__ == "__main__":
