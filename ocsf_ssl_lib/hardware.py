@@ -93,8 +93,9 @@ def choose_precision(device: torch.device | str) -> Choice[Literal["fp32", "bf16
     if kind != "cpu":
         return Choice("fp32", f"fp32: bf16 is not measured on {kind}")
     with _thread_count_restored():
-        torch.set_num_threads(1)  # what a core can do; several, on a busy machine, mostly wait for one another
-        single, half = _median_seconds([_products(torch.float32), _products(torch.bfloat16)])
+        # One thread, and only the time that the processor worked for it: others may be busy here too.
+        torch.set_num_threads(1)
+        single, half = _median_seconds([_products(torch.float32), _products(torch.bfloat16)], time.process_time)
     gain = single / half
     measured = f"products of {BATCH} x {WIDTH} x {WIDTH} are {gain:.2f} times as fast in bf16 as in fp32"
     return Choice("bf16", f"bf16: {measured}") if gain >= BF16_GAIN else Choice("fp32", f"fp32: {measured}")
@@ -165,7 +166,12 @@ def _products(dtype: torch.dtype) -> Callable[[], object]:
     return run
 
 
-def _median_seconds(work: Sequence[Callable[[], object]], repeats: int = 7, budget: float = 0.3) -> list[float]:
+def _median_seconds(
+    work: Sequence[Callable[[], object]],
+    clock: Callable[[], float] = time.perf_counter,
+    repeats: int = 15,
+    budget: float = 0.3,
+) -> list[float]:
     """Median seconds of each piece of work; no new round starts after ``budget`` seconds, but one there is.
 
     The pieces take turns, so that a busy machine slows all alike.
@@ -176,7 +182,7 @@ def _median_seconds(work: Sequence[Callable[[], object]], repeats: int = 7, budg
     begin = time.perf_counter()
     while len(times[0]) < repeats and (not times[0] or time.perf_counter() - begin < budget):
         for taken, run in zip(times, work, strict=True):
-            start = time.perf_counter()
+            start = clock()
             run()
-            taken.append(time.perf_counter() - start)
+            taken.append(clock() - start)
     return [statistics.median(taken) for taken in times]
