@@ -5,7 +5,7 @@ The parts and their names follow the design of PyTorch Tabular's self-supervised
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -71,6 +71,8 @@ class SSLModel(nn.Module):
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     makes_views: ClassVar[bool] = False
     """Whether changed copies of an event count as the same event, so that some fields must not change."""
+    splits_into_rows: ClassVar[bool] = False
+    """Whether the loss of a batch is the mean over its rows, so that it may be computed in slices."""
     registry: ClassVar[dict[str, type[SSLModel]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -137,10 +139,53 @@ class SSLModel(nn.Module):
         """The scalar to minimise; every random draw comes from ``generator``."""
         raise NotImplementedError  # abstract
 
+    def accumulate(
+        self, batch: Batch, parts: int, generator: torch.Generator | None, backward: Callable[[Tensor], None]
+    ) -> tuple[float, float]:
+        """Gradient of the batch's loss from slices, one at a time in memory.
+
+        Args:
+            batch: B events.
+            parts: number of slices, of nearly equal size.
+            generator: source of the random draws.
+            backward: called with each slice's loss times its weight.
+
+        Returns:
+            Sum of losses times weights, sum of weights.
+
+        Raises:
+            InputError: more than one slice, and the loss is no mean over rows.
+        """
+        if parts != 1 and not self.splits_into_rows:
+            raise InputError(f"{type(self).__name__} cannot compute its loss in slices; use parts=1, however: {parts=}")
+        total, weights = 0.0, 0.0
+        for rows in slices(len(batch.categorical), parts):
+            loss = self.calculate_loss(Batch(*(tensor[rows] for tensor in batch)), generator)
+            weight = float(rows.stop - rows.start)
+            backward(loss * weight)
+            total, weights = total + float(loss.detach()) * weight, weights + weight
+        return total, weights
+
     @torch.no_grad()
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:
         """Named figures that tell more than the loss; empty if the task has none."""
         return {}
+
+
+def slices(rows: int, parts: int) -> list[slice]:
+    """At most ``parts`` slices of nearly equal size.
+
+    Raises:
+        InputError: fewer than one part.
+
+    Example:
+        >>> slices(5, 2)
+        [slice(0, 3, None), slice(3, 5, None)]
+    """
+    if parts < 1:
+        raise InputError(f"parts must be positive, however: {parts=}")
+    size = -(-rows // parts)
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
 def available_ssl_models() -> dict[str, tuple[type[SSLModel], type[SSLConfig]]]:
