@@ -150,7 +150,7 @@ def _check(
         raise InputError(
             f"nt_xent takes two tensors of one shape (N, d), however: {tuple(z1.shape)}, {tuple(z2.shape)}"
         )
-    if len(z1) < (2 if negatives is None else 1):
+    if len(z1) == 0 or len(z1) + (0 if negatives is None else len(negatives)) < 2:
         raise InputError("nt_xent needs at least 2 events: with one there is nothing to push away")
     if not temperature > 0:
         raise InputError(f"temperature must be positive, however: {temperature=}")
