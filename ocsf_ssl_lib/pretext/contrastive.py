@@ -25,7 +25,7 @@ from ocsf_ssl_lib.pretext.nt_xent import nt_xent
 __all__ = ["ContrastiveConfig", "ContrastiveModel", "contrastive_loss"]
 
 
-_STREAM_FROM = 512  # events of a batch; below, the whole matrix is about as fast (benchmarks/nt_xent.py --crossover)
+_STREAM_FROM = 128  # events of a batch; below, the whole matrix is as fast (benchmarks/nt_xent.py --crossover)
 
 
 def contrastive_loss(
