@@ -81,7 +81,7 @@ class _StreamedLSE(torch.autograd.Function):
                 total[rows] += s.sum(1)
                 if cols != rows:
                     total[cols] += s.sum(0)
-            kept = [s] if len(z) <= block else []  # a single block is worth its memory
+            kept = [s] if anchors == len(z) <= block else []  # a single block is worth its memory
             ctx.save_for_backward(z, groups, total, *kept)
             return total[:anchors].log()
         lse = z.new_full((len(z),), -math.inf)
