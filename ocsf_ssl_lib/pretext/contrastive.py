@@ -20,7 +20,7 @@ from ocsf_ssl_lib.pretext.augment import TabularAugmentation
 from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel, slices
 from ocsf_ssl_lib.pretext.duplicates import equal_rows, row_keys
 from ocsf_ssl_lib.pretext.grad_cache import cached_backward
-from ocsf_ssl_lib.pretext.nt_xent import nt_xent
+from ocsf_ssl_lib.pretext.nt_xent_loss import nt_xent
 
 __all__ = ["ContrastiveConfig", "ContrastiveModel", "contrastive_loss"]
 
