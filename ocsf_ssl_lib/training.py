@@ -48,7 +48,7 @@ class TrainingConfig(FrozenConfig):
     max_epochs: int = Field(default=50, ge=0, description="passes over the training events; 0 trains nothing")
     batch_size: int = Field(default=256, ge=2, description="events per step, of each process")
     accumulation_steps: int = Field(
-        default=1, ge=1, description="slices a batch is computed in, one after the other; each needs at least 2 events"
+        default=1, ge=1, description="slices a batch is computed in, one after the other; fewer if it is small"
     )
     learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate; None = the model's own")
     min_learning_rate: float = Field(default=1e-5, ge=0, description="where the cosine ends")
