@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ocsf_ssl_lib.checkpoint import Checkpoints, RunState
+from ocsf_ssl_lib.checkpoint import Checkpoints, RunState, weights_of
 from ocsf_ssl_lib.config import FrozenConfig
 from ocsf_ssl_lib.distributed import RANKS_APART, mean_over_ranks, same_start, start_accelerator
 from ocsf_ssl_lib.early_stopping import EarlyStopping
@@ -146,6 +146,9 @@ def train_self_supervised(
                 "model options": model.config.model_dump(mode="json"),
                 "seed": seed,
                 "data": train.fingerprint(),
+                "validation": validation.fingerprint() if validation is not None else None,
+                "weights": weights_of(model),
+                "device": device.type,
                 "processes": accelerator.num_processes,
                 "torch": torch.__version__,
             }
