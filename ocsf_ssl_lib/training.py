@@ -24,7 +24,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ocsf_ssl_lib.checkpoint import Checkpoints, RunState, weights_of
 from ocsf_ssl_lib.config import FrozenConfig
-from ocsf_ssl_lib.distributed import RANKS_APART, mean_over_ranks, same_start, start_accelerator
+from ocsf_ssl_lib.distributed import RANKS_APART, from_first, mean_over_ranks, same_start, start_accelerator
 from ocsf_ssl_lib.early_stopping import EarlyStopping
 from ocsf_ssl_lib.errors import InputError, TrainingError
 from ocsf_ssl_lib.fast import fast_step
@@ -157,7 +157,9 @@ def train_self_supervised(
             found = disk.restore(state, rank)
         precision, threads = (found["precision"], found["threads"]) if found else (config.precision, config.threads)
         accelerator.init_trackers("ocsf_ssl_lib", config=config.model_dump())
-        with computing(precision, threads, device) as chosen:
+        with computing(precision, threads, device) as own:
+            chosen = from_first(own)
+            torch.set_num_threads(chosen.threads)
             _run(state, data, validation, config, accelerator, chosen, disk, progress)
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -210,7 +212,7 @@ def _run(
                 "seconds": state.seconds,
             }
             if validation is not None:
-                row |= evaluate_loss(model, validation.to(accelerator.device), config.batch_size)
+                row |= from_first(evaluate_loss(model, validation.to(accelerator.device), config.batch_size))
                 state.stopped = state.stopping(row["validation_loss"], model)
             accelerator.log(row, step=state.epoch)
             state.next_epoch(row)

@@ -59,6 +59,14 @@ def test_two_processes_end_with_the_same_weights_and_resume_exactly(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_the_first_process_decides_when_measurements_differ(tmp_path: Path) -> None:
+    start(RANKS, "disagreement", tmp_path / "found", processes=2)
+    first, second = (load_file(tmp_path / f"found.{rank}") for rank in (0, 1))
+    assert torch.equal(first["loss"], second["loss"])
+    assert int(first["threads"]) == int(second["threads"]) == 1
+
+
+@pytest.mark.slow
 def test_the_command_line_trains_in_two_processes_and_the_first_alone_writes(tmp_path: Path) -> None:
     cli = ("-m", "ocsf_ssl_lib.cli")
     start(*cli, "simulate", "-n", 400, "-o", tmp_path / "events.jsonl")
