@@ -105,7 +105,7 @@ def from_first(value: T) -> T:
         >>> from_first("as it was")
         'as it was'
     """
-    return broadcast_object_list([value])[0] if world_size() > 1 else value  # type: ignore[no-any-return]
+    return broadcast_object_list([value])[0] if world_size() > 1 else value
 
 
 def world_size() -> int:

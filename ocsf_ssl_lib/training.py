@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -155,6 +156,11 @@ def train_self_supervised(
             disk = Checkpoints(checkpoints, identity, config.keep_checkpoints, resume=resume)
             accelerator.wait_for_everyone()  # no rank writes before all have looked
             found = disk.restore(state, rank)
+            if len(places := set(gather_object([found["resumed"] if found else "the beginning"]))) > 1:
+                raise InputError(
+                    f"the processes would go on from different points ({', '.join(sorted(places))}); "
+                    f"{checkpoints} must be a folder that all of them share"
+                )
         precision, threads = (found["precision"], found["threads"]) if found else (config.precision, config.threads)
         accelerator.init_trackers("ocsf_ssl_lib", config=config.model_dump())
         with computing(precision, threads, device) as own:
