@@ -299,7 +299,8 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, steps: int, config: Training
 def _diagnosis(what: str, value: float, state: RunState, batch: Batch, names: Sequence[str]) -> str:
     """One line on a loss or a gradient that is not finite."""
     where = f"the {what} is {value} in epoch {state.epoch}, step {state.step}"
-    bad = (~torch.isfinite(batch.numerical)).any(0).nonzero().flatten().tolist()
+    mine = (~torch.isfinite(batch.numerical)).any(0).nonzero().flatten().tolist()
+    bad = sorted(set(gather_object(mine)))  # another process may have had the event at fault
     if bad:
         named = ", ".join(repr(names[k]) if names else str(k) for k in bad)
         return f"{where}: numerical column(s) {named} hold NaN or infinity; pass data through OCSFPreprocessor"

@@ -89,11 +89,23 @@ def disagreement(rank: int) -> dict[str, Tensor]:
     return {"loss": torch.tensor(history.frame["validation_loss"]), "threads": torch.tensor(history.threads)}
 
 
+def spoilt() -> dict[str, Tensor]:
+    """A run with a NaN in one event, which one process meets."""
+    data = dataset()
+    data.tensors.numerical[5, 1], data.tensors.missing_mask[5, 1] = torch.nan, False
+    data.names = ("bytes", "duration", "user", "host")
+    model = build_model(MaskedFeatureConfig(encoder_config=EncoderConfig(d_model=8, num_blocks=1)), 2, CARDS)
+    train_self_supervised(model, data, None, TrainingConfig(max_epochs=1, batch_size=16, device="cpu"))
+    return {}
+
+
 if __name__ == "__main__":
     task, out = sys.argv[1], sys.argv[2]
     rank = os.environ.get("RANK", "0")
     if task == "disagreement":
         result = disagreement(int(rank))
+    elif task == "spoilt":
+        result = spoilt()
     else:  # {rank} in the folder's name: a disk of its own for each process
         result = gradient(task) if len(sys.argv) == 3 else weights(task, Path(sys.argv[3].format(rank=rank)))
     save_file({k: v.detach().clone().contiguous() for k, v in result.items()}, f"{out}.{rank}")

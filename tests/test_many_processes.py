@@ -66,6 +66,13 @@ def test_processes_that_do_not_share_the_folder_of_checkpoints_are_told(tmp_path
 
 
 @pytest.mark.slow
+def test_every_process_names_the_column_at_fault(tmp_path: Path) -> None:
+    said = start(RANKS, "spoilt", tmp_path / "none", processes=2, fails=True)
+    assert "'duration' hold NaN or infinity" in said
+    assert "with finite input" not in said
+
+
+@pytest.mark.slow
 def test_the_first_process_decides_when_measurements_differ(tmp_path: Path) -> None:
     start(RANKS, "disagreement", tmp_path / "found", processes=2)
     first, second = (load_file(tmp_path / f"found.{rank}") for rank in (0, 1))
