@@ -64,7 +64,11 @@ def save_artifact(artifact: Artifact, path: str | Path, *, overwrite: bool = Fal
         raise InputError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from None
     try:
         (aside / CONFIG).write_text(json.dumps(artifact.config, indent=1, allow_nan=False), encoding="utf-8")
-        save_file({k: v.detach().cpu().contiguous() for k, v in artifact.tensors.items()}, aside / TENSORS)
+        # Copies: safetensors refuses tensors that share memory, as the tied weights of a model do.
+        tensors = {
+            k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in artifact.tensors.items()
+        }
+        save_file(tensors, aside / TENSORS)
         names = [CONFIG, TENSORS]
         if artifact.estimator is not None:
             skops.io.dump(artifact.estimator, aside / ESTIMATOR)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ocsf_ssl_lib.artifact import Artifact, load_artifact, save_artifact
@@ -26,7 +26,7 @@ from ocsf_ssl_lib.early_stopping import EarlyStopping
 from ocsf_ssl_lib.errors import InputError, TrainingWarning
 from ocsf_ssl_lib.pretext.base import SSLModel
 
-__all__ = ["Checkpoints", "RunState"]
+__all__ = ["Checkpoints", "RunState", "weights_of"]
 
 KIND = "TrainingCheckpoint"
 PREFIX = "step-"  # of a checkpoint's folder; the rest is the number of steps done
@@ -227,6 +227,14 @@ class Checkpoints:
     def _found(self) -> list[Path]:
         """The folders of checkpoints, the oldest first; what a killed run left half-written has another name."""
         return sorted(p for p in self.folder.glob(f"{PREFIX}*") if p.name.removeprefix(PREFIX).isdigit())
+
+
+def weights_of(model: nn.Module) -> dict[str, str]:
+    """Shape of each weight, and whether it is frozen: a checkpoint of others cannot be put into the model."""
+    return {
+        name: f"{tuple(weight.shape)}{'' if weight.requires_grad else ', frozen'}"
+        for name, weight in model.named_parameters()
+    }
 
 
 def _compare(path: Path, theirs: dict[str, Any], ours: dict[str, Any], where: str = "") -> None:

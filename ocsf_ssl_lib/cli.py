@@ -133,8 +133,8 @@ def train(
     """Learn from events what is usual, and save it."""
     if model.exists() and not force:
         raise InputError(f"{model} exists; choose another folder, or replace it with --force")
-    if threads is not None and threads != "auto" and not threads.isdigit():
-        raise InputError(f"--threads must be a number or auto, however: {threads}")
+    if threads is not None and threads != "auto" and not (threads.isdecimal() and int(threads)):
+        raise InputError(f"--threads must be a number from 1 on, or auto, however: {threads}")
     if resume and checkpoints is None:
         raise InputError("--resume needs --checkpoints: the folder with the checkpoints to go on from")
     events = (_open if stream else _read)(paths, since, until, any_table)
@@ -153,7 +153,7 @@ def train(
         random_state=seed,
         device=device,
         precision=precision,  # type: ignore[arg-type]
-        threads=int(threads) if threads and threads.isdigit() else threads,  # type: ignore[arg-type]
+        threads=int(threads) if threads and threads != "auto" else threads,  # type: ignore[arg-type]
         checkpoints=checkpoints,
         resume=resume,
     ).fit(events)

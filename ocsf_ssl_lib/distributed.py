@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -20,6 +20,7 @@ from ocsf_ssl_lib.errors import InputError
 
 __all__ = [
     "RANKS_APART",
+    "from_first",
     "gather_with_gradient",
     "mean_over_ranks",
     "row_counts",
@@ -27,6 +28,8 @@ __all__ = [
     "start_accelerator",
     "world_size",
 ]
+
+T = TypeVar("T")
 
 RANKS_APART = 1_000_003  # between the seeds of two ranks: their noise differs, and no seed of a user's comes between
 
@@ -93,6 +96,16 @@ def mean_over_ranks(model: nn.Module, total: float, weight: float, accelerator: 
         if parameter.grad is not None:
             parameter.grad /= divisor
     return total / divisor, weight
+
+
+def from_first(value: T) -> T:
+    """What the first process has, in every process: what is measured decides for all, or one waits for the others.
+
+    Example:
+        >>> from_first("as it was")
+        'as it was'
+    """
+    return broadcast_object_list([value])[0] if world_size() > 1 else value
 
 
 def world_size() -> int:

@@ -337,7 +337,7 @@ class OCSFDataset(Dataset):
 
     def fingerprint(self) -> str:
         """What tells this data from other data: its size, and a digest of up to 1000 rows."""
-        rows = self[torch.linspace(0, len(self) - 1, min(len(self), 1000)).long()]
+        rows = self[torch.linspace(0, len(self) - 1, min(len(self), 1000), dtype=torch.float64).long()]
         digest = hashlib.sha256(b"".join(t.cpu().numpy().tobytes() for t in rows)).hexdigest()
         return f"{len(self)} events, {digest[:16]}"
 

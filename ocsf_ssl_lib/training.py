@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ocsf_ssl_lib.checkpoint import Checkpoints, RunState
+from ocsf_ssl_lib.checkpoint import Checkpoints, RunState, weights_of
 from ocsf_ssl_lib.config import FrozenConfig
-from ocsf_ssl_lib.distributed import RANKS_APART, mean_over_ranks, same_start, start_accelerator
+from ocsf_ssl_lib.distributed import RANKS_APART, from_first, mean_over_ranks, same_start, start_accelerator
 from ocsf_ssl_lib.early_stopping import EarlyStopping
 from ocsf_ssl_lib.errors import InputError, TrainingError
 from ocsf_ssl_lib.fast import fast_step
@@ -48,7 +49,7 @@ class TrainingConfig(FrozenConfig):
     max_epochs: int = Field(default=50, ge=0, description="passes over the training events; 0 trains nothing")
     batch_size: int = Field(default=256, ge=2, description="events per step, of each process")
     accumulation_steps: int = Field(
-        default=1, ge=1, description="slices a batch is computed in, one after the other; each needs at least 2 events"
+        default=1, ge=1, description="slices a batch is computed in, one after the other; fewer if it is small"
     )
     learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate; None = the model's own")
     min_learning_rate: float = Field(default=1e-5, ge=0, description="where the cosine ends")
@@ -146,15 +147,25 @@ def train_self_supervised(
                 "model options": model.config.model_dump(mode="json"),
                 "seed": seed,
                 "data": train.fingerprint(),
+                "validation": validation.fingerprint() if validation is not None else None,
+                "weights": weights_of(model),
+                "device": device.type,
                 "processes": accelerator.num_processes,
                 "torch": torch.__version__,
             }
             disk = Checkpoints(checkpoints, identity, config.keep_checkpoints, resume=resume)
             accelerator.wait_for_everyone()  # no rank writes before all have looked
             found = disk.restore(state, rank)
+            if len(places := set(gather_object([found["resumed"] if found else "the beginning"]))) > 1:
+                raise InputError(
+                    f"the processes would go on from different points ({', '.join(sorted(places))}); "
+                    f"{checkpoints} must be a folder that all of them share"
+                )
         precision, threads = (found["precision"], found["threads"]) if found else (config.precision, config.threads)
         accelerator.init_trackers("ocsf_ssl_lib", config=config.model_dump())
-        with computing(precision, threads, device) as chosen:
+        with computing(precision, threads, device) as own:
+            chosen = from_first(own)
+            torch.set_num_threads(chosen.threads)
             _run(state, data, validation, config, accelerator, chosen, disk, progress)
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -207,7 +218,7 @@ def _run(
                 "seconds": state.seconds,
             }
             if validation is not None:
-                row |= evaluate_loss(model, validation.to(accelerator.device), config.batch_size)
+                row |= from_first(evaluate_loss(model, validation.to(accelerator.device), config.batch_size))
                 state.stopped = state.stopping(row["validation_loss"], model)
             accelerator.log(row, step=state.epoch)
             state.next_epoch(row)
@@ -288,7 +299,8 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, steps: int, config: Training
 def _diagnosis(what: str, value: float, state: RunState, batch: Batch, names: Sequence[str]) -> str:
     """One line on a loss or a gradient that is not finite."""
     where = f"the {what} is {value} in epoch {state.epoch}, step {state.step}"
-    bad = (~torch.isfinite(batch.numerical)).any(0).nonzero().flatten().tolist()
+    mine = (~torch.isfinite(batch.numerical)).any(0).nonzero().flatten().tolist()
+    bad = sorted(set(gather_object(mine)))  # another process may have had the event at fault
     if bad:
         named = ", ".join(repr(names[k]) if names else str(k) for k in bad)
         return f"{where}: numerical column(s) {named} hold NaN or infinity; pass data through OCSFPreprocessor"

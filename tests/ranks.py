@@ -15,6 +15,7 @@ from ocsf_ssl_lib import (
     Batch,
     EncoderConfig,
     FeatureArrays,
+    MaskedFeatureConfig,
     OCSFDataset,
     TabularAugmentation,
     TrainingConfig,
@@ -78,10 +79,35 @@ def weights(task: str, folder: Path) -> dict[str, Tensor]:
     return dict(model.state_dict())
 
 
+def disagreement(rank: int) -> dict[str, Tensor]:
+    """Processes whose measurements differ: each has other events to validate on, and another number of threads."""
+    torch.set_num_threads(1 + rank)
+    encoder = EncoderConfig(d_model=8, num_blocks=1)
+    model = build_model(MaskedFeatureConfig(encoder_config=encoder), 2, CARDS)
+    config = TrainingConfig(max_epochs=2, batch_size=64, device="cpu")
+    history = train_self_supervised(model, dataset(), dataset(60, 1 + rank), config)
+    return {"loss": torch.tensor(history.frame["validation_loss"]), "threads": torch.tensor(history.threads)}
+
+
+def spoilt() -> dict[str, Tensor]:
+    """A run with a NaN in one event, which one process meets."""
+    data = dataset()
+    data.tensors.numerical[5, 1], data.tensors.missing_mask[5, 1] = torch.nan, False
+    data.names = ("bytes", "duration", "user", "host")
+    model = build_model(MaskedFeatureConfig(encoder_config=EncoderConfig(d_model=8, num_blocks=1)), 2, CARDS)
+    train_self_supervised(model, data, None, TrainingConfig(max_epochs=1, batch_size=16, device="cpu"))
+    return {}
+
+
 if __name__ == "__main__":
     task, out = sys.argv[1], sys.argv[2]
-    result = gradient(task) if len(sys.argv) == 3 else weights(task, Path(sys.argv[3]))
     rank = os.environ.get("RANK", "0")
+    if task == "disagreement":
+        result = disagreement(int(rank))
+    elif task == "spoilt":
+        result = spoilt()
+    else:  # {rank} in the folder's name: a disk of its own for each process
+        result = gradient(task) if len(sys.argv) == 3 else weights(task, Path(sys.argv[3].format(rank=rank)))
     save_file({k: v.detach().clone().contiguous() for k, v in result.items()}, f"{out}.{rank}")
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

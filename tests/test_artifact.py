@@ -58,6 +58,13 @@ def test_what_is_loaded_is_what_was_saved(saved: Path) -> None:
     assert {f.name for f in saved.iterdir()} == FILES
 
 
+def test_tensors_that_share_memory_are_saved_each(tmp_path: Path) -> None:
+    weight = torch.arange(6.0).view(2, 3)
+    loaded = load_artifact(save_artifact(Artifact({}, {"a": weight, "tied": weight, "t": weight.T}), tmp_path / "m"))
+    assert torch.equal(loaded.tensors["tied"], weight)
+    assert torch.equal(loaded.tensors["t"], weight.T)
+
+
 def test_a_model_without_a_scaler_has_no_scaler_file(tmp_path: Path) -> None:
     folder = save_artifact(Artifact({}, {"w": torch.zeros(1)}), tmp_path / "m")
     assert ESTIMATOR not in {f.name for f in folder.iterdir()}

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +60,13 @@ def run(
     kill_at: int | None = None,
     resume: bool = False,
     train: OCSFDataset | None = None,
+    validation: OCSFDataset | None = None,
+    change: Callable[[SSLModel], object] = lambda model: None,
     **options: object,
 ) -> tuple[SSLModel, History]:
     """Train for 5 epochs of 13 steps; ``kill_at`` ends it in that step."""
     model = build_model(config if config is not None else ContrastiveConfig(encoder_config=TINY), 2, CARDS)
+    change(model)
     if kill_at is not None:
         original, calls = model.calculate_loss, iter(range(10**6))
 
@@ -75,9 +79,8 @@ def run(
     defaults = {"max_epochs": 5, "batch_size": 16, "device": "cpu", "checkpoint_steps": 3}
     training = TrainingConfig.from_dict(defaults | options)
     data = train if train is not None else dataset(200)
-    history = train_self_supervised(
-        model, data, dataset(60, 1), training, checkpoints=folder, resume=resume, progress=False
-    )
+    held = validation if validation is not None else dataset(60, 1)
+    history = train_self_supervised(model, data, held, training, checkpoints=folder, resume=resume, progress=False)
     return model, history
 
 
@@ -88,6 +91,18 @@ def killed(folder: Path, at: int, **options: object) -> None:
 
 def same_weights(a: SSLModel, b: SSLModel) -> bool:
     return all(torch.equal(x, b.state_dict()[k]) for k, x in a.state_dict().items())
+
+
+def as_if_on_a_gpu(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: object, folder: Path, identity: dict[str, object], *args: object, **kwargs: object) -> None:
+        original(self, folder, identity | {"device": "cuda"}, *args, **kwargs)
+
+    return init
+
+
+def wider_head(model: SSLModel) -> None:
+    """A change that the model's config knows nothing of."""
+    model.decoder[2] = torch.nn.Linear(8, 9)  # type: ignore[index,operator]
 
 
 def names(folder: Path) -> list[str]:
@@ -217,6 +232,9 @@ def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: Path) ->
         ({"config": ContrastiveConfig(encoder_config=TINY, temperature=0.5)}, "model options.temperature was 0.1"),
         ({"train": dataset(200, seed=5)}, "data was"),
         ({"train": dataset(201)}, "data was"),
+        ({"validation": dataset(60, 2)}, "validation was"),
+        ({"change": wider_head}, r"weights.decoder.2.bias was '\(128,\)' and is '\(9,\)'"),
+        ({"change": lambda model: model.encoder.requires_grad_(False)}, r"weights.*, frozen'"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused_with_the_difference(
@@ -225,6 +243,14 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(
     killed(tmp_path, 10)
     with pytest.raises(InputError, match=rf"belongs to another run: .*{message}"):
         run(tmp_path, resume=True, **change)  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:  # the generators of a GPU have other states: they cannot be put back here
+        patch.setattr(checkpoint_module.Checkpoints, "__init__", as_if_on_a_gpu(checkpoint_module.Checkpoints.__init__))
+        killed(tmp_path, 10)
+    with pytest.raises(InputError, match="belongs to another run: device was 'cuda' and is 'cpu'"):
+        run(tmp_path, resume=True)
 
 
 def test_options_that_do_not_change_the_outcome_may_change(tmp_path: Path) -> None:

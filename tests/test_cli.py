@@ -269,8 +269,9 @@ def test_a_run_that_was_killed_goes_on_with_resume(run: Run, workshop: Path, tmp
     ("options", "message"),
     [
         (("--resume",), "--resume needs --checkpoints"),
-        (("--threads", "many"), "--threads must be a number or auto, however: many"),
-        (("--threads", "0"), "threads"),
+        (("--threads", "many"), "--threads must be a number from 1 on, or auto, however: many"),
+        (("--threads", "0"), "--threads must be a number from 1 on, or auto, however: 0"),
+        (("--threads", "²"), "--threads must be a number from 1 on, or auto, however: ²"),
         (("--precision", "fp8"), "precision"),
     ],
 )

@@ -451,3 +451,10 @@ def test_a_dataset_can_be_moved_and_the_original_stays() -> None:
     moved = data.to("meta")
     assert moved.tensors.numerical.device.type == "meta"
     assert data.tensors.numerical.device.type == "cpu"
+
+
+def test_a_dataset_of_more_rows_than_float32_can_count_has_a_fingerprint() -> None:
+    n = 2**25 + 4  # the last row's number would be rounded up, to one that is not there
+    column = torch.zeros(1, 1).expand(n, 1)
+    data = OCSFDataset.of(Batch(column, column, column))
+    assert data.fingerprint().startswith(f"{n} events, ")

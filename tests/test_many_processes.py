@@ -20,12 +20,12 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_R
 }
 
 
-def start(*arguments: object, processes: int = 1) -> str:
+def start(*arguments: object, processes: int = 1, fails: bool = False) -> str:
     """Run Python with these arguments in so many processes; what it wrote to standard error."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     command = [sys.executable, *(torchrun if processes > 1 else []), *map(str, arguments)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode != 0) == fails, done.stderr
     return done.stderr
 
 
@@ -56,6 +56,28 @@ def test_two_processes_end_with_the_same_weights_and_resume_exactly(tmp_path: Pa
     start(RANKS, "contrastive", tmp_path / "again", tmp_path / "a", processes=2)
     again = load_file(tmp_path / "again.1")
     assert all(torch.equal(first[k], again[k]) for k in first)
+
+
+@pytest.mark.slow
+def test_processes_that_do_not_share_the_folder_of_checkpoints_are_told(tmp_path: Path) -> None:
+    start(RANKS, "masked", tmp_path / "whole", tmp_path / "disk0", processes=2)
+    said = start(RANKS, "masked", tmp_path / "again", tmp_path / "disk{rank}", processes=2, fails=True)
+    assert "must be a folder that all of them share" in said
+
+
+@pytest.mark.slow
+def test_every_process_names_the_column_at_fault(tmp_path: Path) -> None:
+    said = start(RANKS, "spoilt", tmp_path / "none", processes=2, fails=True)
+    assert "'duration' hold NaN or infinity" in said
+    assert "with finite input" not in said
+
+
+@pytest.mark.slow
+def test_the_first_process_decides_when_measurements_differ(tmp_path: Path) -> None:
+    start(RANKS, "disagreement", tmp_path / "found", processes=2)
+    first, second = (load_file(tmp_path / f"found.{rank}") for rank in (0, 1))
+    assert torch.equal(first["loss"], second["loss"])
+    assert int(first["threads"]) == int(second["threads"]) == 1
 
 
 @pytest.mark.slow

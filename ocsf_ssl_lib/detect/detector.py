@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +65,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         threads: of the processor, in training; ``auto`` measures how many are fastest, ``None`` changes nothing.
         checkpoints: folder where training leaves checkpoints (every five minutes, the last three).
         resume: go on from the newest of them, if there is one; needs the same events, options and ``random_state``.
-        random_state: seed; ``None`` draws one (kept in ``seed_``).
+        random_state: seed; ``None`` draws one (kept in ``seed_``), but not in training with several processes.
         progress: show a progress bar; ``None`` shows it in a terminal only.
 
     Attributes:
@@ -244,6 +245,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer) and self.random_state >= 0:
             return int(self.random_state)
+        if self.random_state is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise InputError("random_state=None draws another seed in each process; give all of them one number")
         try:
             return int(check_random_state(self.random_state).randint(2**31 - 1))
         except ValueError:

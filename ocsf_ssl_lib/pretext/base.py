@@ -6,6 +6,7 @@ The parts and their names follow the design of PyTorch Tabular's self-supervised
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -157,7 +158,7 @@ class SSLModel(nn.Module):
 
         Args:
             batch: B events.
-            parts: how many slices.
+            parts: how many slices, at most.
             generator: source of the random draws.
             backward: called with the weighted loss of each slice.
 
@@ -173,7 +174,9 @@ class SSLModel(nn.Module):
                 "events of a batch with one another; use accumulation_steps=1"
             )
         total = weight = 0.0
-        for rows in slices(len(batch.categorical), parts):
+        events = len(batch.categorical)
+        # At least two events each: one alone has none to swap values with, and would go unspoilt.
+        for rows in slices(events, min(parts, max(1, events // 2))):
             loss, share = self.loss_and_weight(type(batch)(*(t[rows] for t in batch)), generator)
             backward(loss * share)
             total, weight = total + float(loss.detach()) * share, weight + share
@@ -186,7 +189,7 @@ class SSLModel(nn.Module):
 
 
 def slices(rows: int, parts: int) -> list[slice]:
-    """At most ``parts`` slices of nearly equal size.
+    """At most ``parts`` slices whose sizes differ by one at most.
 
     Raises:
         InputError: fewer than one part.
@@ -197,8 +200,9 @@ def slices(rows: int, parts: int) -> list[slice]:
     """
     if parts < 1:
         raise InputError(f"parts must be positive, however: {parts=}")
-    size = -(-rows // parts)
-    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    parts = min(parts, rows)
+    edges = [-(-rows * k // parts) for k in range(parts + 1)] if rows else []
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def available_ssl_models() -> dict[str, tuple[type[SSLModel], type[SSLConfig]]]:

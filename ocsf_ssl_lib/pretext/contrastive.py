@@ -145,6 +145,10 @@ class ContrastiveModel(SSLModel):
         """
         views = self._views(batch, generator)
         weight = 2.0 * len(batch.categorical)
+        if parts == 1:  # several processes, whole batches: with nothing to cache, one forward pass is enough
+            loss = self._loss(self._embed(views), batch) * weight
+            backward(loss)
+            return float(loss.detach()), weight
         loss = cached_backward(
             lambda rows: self._embed(Batch(*(tensor[rows] for tensor in views))),
             slices(len(batch.categorical), parts),

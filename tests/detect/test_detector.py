@@ -183,6 +183,14 @@ def test_the_same_random_state_gives_the_same_scores_and_another_others(
     np.testing.assert_array_equal(scores(np.random.RandomState(3)), scores(np.random.RandomState(3)))
 
 
+def test_several_processes_need_one_random_state(
+    make_detector: Make, events: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # each would hold out other events, and choose other columns of a stream
+    with pytest.raises(InputError, match="random_state=None draws another seed in each process"):
+        make_detector(objective="untrained", random_state=None).fit(events)
+
+
 def test_without_a_random_state_the_seed_that_was_drawn_is_kept(make_detector: Make, events: pd.DataFrame) -> None:
     first = make_detector(objective="untrained", random_state=None).fit(events)
     again = make_detector(objective="untrained", random_state=first.seed_).fit(events)

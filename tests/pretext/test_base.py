@@ -218,3 +218,19 @@ def test_metrics_and_surprise_keep_no_gradients() -> None:
     for config in (MaskedFeatureConfig(encoder_config=SMALL), DenoisingConfig(encoder_config=SMALL)):
         model = build_model(config, 2, CARDS)
         assert not model.cell_surprise(batch_of()).requires_grad  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("events", [2, 7, 10])
+def test_no_slice_holds_a_single_event(events: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(DenoisingConfig(encoder_config=SMALL, default_noise_probability=1.0), 2, CARDS)
+    sizes: list[int] = []
+    original = model.loss_and_weight
+
+    def noted(batch: Batch, generator: torch.Generator | None = None) -> tuple[Tensor, float]:
+        sizes.append(len(batch.categorical))
+        return original(batch, generator)
+
+    monkeypatch.setattr(model, "loss_and_weight", noted)
+    model.accumulate(batch_of(events), 100, None, Tensor.backward)
+    assert sum(sizes) == events
+    assert min(sizes) >= 2

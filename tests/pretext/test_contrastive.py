@@ -247,6 +247,15 @@ def test_dropout_of_a_slice_is_the_same_in_both_passes() -> None:
     assert torch.equal(torch.get_rng_state(), state)  # and the next step does not draw these numbers again
 
 
+@pytest.mark.parametrize(("parts", "passes"), [(1, 1), (2, 4)])
+def test_a_batch_in_one_piece_passes_the_encoder_once_and_slices_twice(parts: int, passes: int) -> None:
+    model, batch = model_and_big_batch(dropout=0.0)
+    calls: list[int] = []
+    model.encoder.register_forward_hook(lambda *_: calls.append(1))
+    model.accumulate(batch, parts, noise(), Tensor.backward)
+    assert len(calls) == passes
+
+
 def test_four_batches_of_64_are_not_256_but_cached_gradients_are() -> None:
     model, batch = model_and_big_batch(dropout=0.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
