@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 ENV := $(VENV)/.installed
 HTML := _build/html/index.html
+PEERS := .venv-peers
+BENCHMARKS := read_events column_heads training_step
 
 # One thread: sums are then added in one order, and two test workers do not fight over two cores.
 export OMP_NUM_THREADS ?= 1
@@ -14,7 +16,7 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve notebooks lab test test-quick test-all lint format bench env pins clean
+.PHONY: help book serve notebooks lab test test-quick test-all lint format bench bench-peers env pins clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -57,7 +59,7 @@ test-quick: $(ENV)  ## the tests that take no more than seconds
 test-all: lint book  ## everything: also every notebook, and the built pages
 	@$(PY) tools/check_notebooks.py
 	@$(PY) tools/run_notebooks.py --all
-	@$(PY) -m pytest -n 2
+	@OCSF_KILLS=20 $(PY) -m pytest -n 2
 
 lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/ruff check --quiet .
@@ -67,7 +69,13 @@ lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/ruff check --quiet --isolated --select F821 notebooks/*.ipynb
 
 bench: $(ENV)  ## measure speed and memory on this machine
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
+
+bench-peers: $(ENV) $(PEERS)/.installed  ## the same against PyTorch Tabular and TabularS3L
+	@$(PY) benchmarks/against_peers.py
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt benchmarks/peers/requirements-no-deps.txt
+	@tools/make_env.sh $(PEERS) $^
 
 ##@ Keep house
 env: $(ENV)  ## make the virtual environment in .venv

@@ -1,6 +1,6 @@
 """What do prediction heads of several columns cost? Four columns against one of their joint width, in one run.
 
-    python benchmarks/column_heads.py
+    python benchmarks/column_heads.py [--repeats 200] [--record]
 
 One thread, forward and backward, medians of interleaved runs. Beside it stands the obvious way: a list with one
 ``nn.Linear`` and one ``cross_entropy`` per column.
@@ -9,21 +9,19 @@ One thread, forward and backward, medians of interleaved runs. Beside it stands 
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
-import time
 from collections.abc import Callable
 
+import machine
 import torch
 import torch.nn.functional as F
+from timing import in_turn, speed_up
 from torch import nn
+from workload import BATCH, VALUES, WIDTH
 
 from ocsf_ssl_lib import Batch, ColumnHeads
 from ocsf_ssl_lib.vocabulary import NUM_RESERVED
 
-VALUES = (100, 50, 200, 1000)  # of the four columns
-WIDTH = 256
-BATCH = 256
 MASK_PROB = 0.15
 
 
@@ -60,25 +58,24 @@ def one_layer_each(values: tuple[int, ...], hidden: torch.Tensor) -> Callable[[]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=200)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/results")
+    options = parser.parse_args()
     torch.set_num_threads(1)
+    print(machine.headline())
     hidden = torch.randn(BATCH, WIDTH, generator=torch.Generator().manual_seed(2), requires_grad=True)
     steps = {
         f"one column of {sum(VALUES)} values": library((sum(VALUES),), hidden),
         f"four columns of {', '.join(map(str, VALUES))}": library(VALUES, hidden),
         "four layers in a list": one_layer_each(VALUES, hidden),
     }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            times[name].append(time.process_time() - start)
-    print(f"{platform.processor() or platform.machine()}, 1 thread, torch {torch.__version__}, {repeats} runs each")
-    first = statistics.median(next(iter(times.values())))
-    for name, taken in times.items():
-        median = statistics.median(taken)
-        print(f"{name:32s} {median * 1e3:7.2f} ms  ratio {median / first:.2f}")
+    seconds = in_turn(steps, options.repeats)
+    first, rows = next(iter(seconds.values())), []
+    for name, taken in seconds.items():
+        cost = {"milliseconds": 1e3 * statistics.median(taken), "ratio": 1 / speed_up(first, taken)}
+        print(f"{name:32s} {cost['milliseconds']:7.2f} ms  ratio {cost['ratio']:.2f}")
+        rows.append({"heads": name, **cost, "repeats": options.repeats})
+    if options.record:
+        machine.record("column_heads", rows)
 
 
 if __name__ == "__main__":

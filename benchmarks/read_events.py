@@ -1,6 +1,6 @@
 """Events per second of ``read_events`` against ``json.loads`` + ``pandas.json_normalize``.
 
-    python benchmarks/read_events.py [--events 100000] [--repeats 3] [--bad-every 0]
+    python benchmarks/read_events.py [--events 100000] [--repeats 3] [--bad-every 0] [--record]
 
 Both read the same file of nested OCSF-like JSON Lines; the repeats alternate, so that a busy machine slows both.
 ``--bad-every N`` spoils one line in N (a trailing comma, or a text for a number) for ``read_events`` only.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import statistics
 import tempfile
@@ -19,8 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import machine
 import pandas as pd
 import pyarrow as pa
+from timing import speed_up
 
 from ocsf_ssl_lib.events.read import read_events
 
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--bad-every", type=int, default=0, help="spoil one line in so many; 0: none")
+    parser.add_argument("--record", action="store_true", help="add the figures to benchmarks/results")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clean, ours = str(Path(folder, "clean.jsonl")), str(Path(folder, "ours.jsonl"))
@@ -114,20 +116,24 @@ def main() -> None:
                 other.write(line + "\n")
         size = os.path.getsize(clean)
         print(
-            f"{options.events:,} events, {size / 1e6:.0f} MB; {platform.processor() or platform.machine()}, "
-            f"{os.cpu_count()} CPUs; "
-            f"Python {platform.python_version()}, pandas {pd.__version__}, pyarrow {pa.__version__}"
+            f"{options.events:,} events, {size / 1e6:.0f} MB; {machine.headline()}, "
+            f"pandas {pd.__version__}, pyarrow {pa.__version__}"
         )
         times: dict[str, list[tuple[float, float]]] = {"json_normalize": [], "read_events": []}
         for _ in range(options.repeats):
             times["json_normalize"].append(seconds(lambda: by_pandas(clean)))
             times["read_events"].append(seconds(lambda: read_events(ours)))
+        rows: list[dict[str, object]] = []
         for place, clock in enumerate(("elapsed", "processor")):
-            median = {name: statistics.median(taken[place] for taken in times[name]) for name in times}
-            for name, taken in times.items():
-                runs = ", ".join(f"{one[place]:.2f} s" for one in taken)
-                print(f"{clock:<9} {name:<15} {options.events / median[name]:>9,.0f} events/s  ({runs})")
-            print(f"{clock:<9} ratio of medians {median['json_normalize'] / median['read_events']:.1f}")
+            by_name = {name: [one[place] for one in taken] for name, taken in times.items()}
+            for name, taken in by_name.items():
+                speed, ratio = options.events / statistics.median(taken), speed_up(by_name["json_normalize"], taken)
+                runs = ", ".join(f"{one:.2f} s" for one in taken)
+                print(f"{clock:<9} {name:<15} {speed:>9,.0f} events/s  ratio {ratio:.1f}  ({runs})")
+                rows.append({"clock": clock, "reader": name, "events_per_second": speed, "ratio": ratio})
+        if options.record:
+            events = {"events": options.events, "bad_every": options.bad_every, "repeats": options.repeats}
+            machine.record("read_events", [events | row for row in rows])
 
 
 if __name__ == "__main__":

@@ -27,18 +27,19 @@ def hardware() -> str:
     return f"{model}, {os.cpu_count()} cores, {torch.get_num_threads()} torch thread(s)"
 
 
-def append(name: str, rows: list[dict[str, object]]) -> None:
-    """Add rows to ``results/<name>.csv``, each with date, hardware and versions; the file is replaced as a whole."""
-    stamp = {
-        "date": datetime.date.today().isoformat(),
-        "hardware": hardware(),
-        "versions": f"ocsf_ssl_lib {ocsf_ssl_lib.__version__}, torch {torch.__version__.split('+')[0]}",
-    }
-    path = RESULTS / f"{name}.csv"
+def versions() -> str:
+    """Of the package and of torch."""
+    return f"ocsf_ssl_lib {ocsf_ssl_lib.__version__}, torch {torch.__version__.split('+')[0]}"
+
+
+def append(name: str, rows: list[dict[str, object]], folder: Path = RESULTS) -> None:
+    """Add rows to ``<folder>/<name>.csv``, each with date, hardware and versions; the file is replaced as a whole."""
+    stamp = {"date": datetime.date.today().isoformat(), "hardware": hardware(), "versions": versions()}
+    path = folder / f"{name}.csv"
     old = [pd.read_csv(path)] if path.exists() else []
     table = pd.concat([*old, pd.DataFrame([row | stamp for row in rows])], ignore_index=True)
     aside = path.with_suffix(".tmp")
-    RESULTS.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     table.to_csv(aside, index=False, float_format="%.6g")
     aside.replace(path)
 

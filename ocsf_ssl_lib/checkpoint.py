@@ -8,7 +8,6 @@ of the kind ``ocsf_ssl_lib.artifact`` writes, so reading one runs no code from i
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import tempfile
 import time
@@ -96,12 +95,11 @@ class RunState:
             "losses": self.losses,
             "weights": self.weights,
             "seconds": self.seconds,
-            "rows": [{k: None if math.isnan(v) else v for k, v in row.items()} for row in self.rows],
+            "rows": [{k: repr(v) for k, v in row.items()} for row in self.rows],  # JSON has no NaN and no infinity
             "stopped": self.stopped,
             "schedule": self.schedule.last_epoch,
             "param_groups": optimizer["param_groups"],
-            "stopping": [stopping.best_epoch, stopping.counter, stopping.epoch],
-            "best_loss": stopping.best_loss if math.isfinite(stopping.best_loss) else None,
+            "stopping": [stopping.best_epoch, stopping.counter, stopping.epoch, repr(stopping.best_loss)],
         }
         return known, tensors
 
@@ -128,10 +126,10 @@ class RunState:
             torch.cuda.set_rng_state(own["cuda"], self.noise.device)
         self.epoch, self.step, self.stopped = known["epoch"], known["step"], known["stopped"]
         self.losses, self.weights, self.seconds = known["losses"], known["weights"], known["seconds"]
-        self.rows = [{k: math.nan if v is None else v for k, v in row.items()} for row in known["rows"]]
+        self.rows = [{k: float(v) for k, v in row.items()} for row in known["rows"]]
         stopping = self.stopping
-        stopping.best_epoch, stopping.counter, stopping.epoch = known["stopping"]
-        stopping.best_loss = math.inf if known["best_loss"] is None else known["best_loss"]
+        stopping.best_epoch, stopping.counter, stopping.epoch, best_loss = known["stopping"]
+        stopping.best_loss = float(best_loss)
         device = self.noise.device
         stopping.best_weights = {k: v.to(device) for k, v in parts["best"].items()} or None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -24,9 +24,11 @@ from ocsf_ssl_lib.columns import choose_columns, epoch_milliseconds
 from ocsf_ssl_lib.errors import DataWarning, InputError, TrainingError, TrainingWarning
 from ocsf_ssl_lib.events import Events, read_events, simulate_events, write_events
 from ocsf_ssl_lib.events.tables import check_table_path, read_table, write_table
+from ocsf_ssl_lib.period import Period
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
+    from ocsf_ssl_lib.parquet_events import ParquetEvents
 
 __all__ = ["app", "main"]
 
@@ -120,6 +122,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
     ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read Parquet piece by piece: for more events than fit in memory.")
+    ] = False,
     since: Since = None,
     until: Until = None,
     any_table: AnyTable = False,
@@ -132,7 +137,7 @@ def train(
         raise InputError(f"--threads must be a number or auto, however: {threads}")
     if resume and checkpoints is None:
         raise InputError("--resume needs --checkpoints: the folder with the checkpoints to go on from")
-    frame = _read(paths, since, until, any_table)
+    events = (_open if stream else _read)(paths, since, until, any_table)
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
     from ocsf_ssl_lib.encoder import EncoderConfig
 
@@ -151,13 +156,13 @@ def train(
         threads=int(threads) if threads and threads.isdigit() else threads,  # type: ignore[arg-type]
         checkpoints=checkpoints,
         resume=resume,
-    ).fit(frame)
+    ).fit(events)
     if _rank():  # one of several processes under torchrun: all have the same weights, the first alone writes
         return
     detector.save(model, overwrite=force)
     prep, history = detector.preprocessor_, detector.history_
     kept = f"{len(prep.numerical_names_)} numerical and {len(prep.categorical_names_)} categorical columns"
-    _note(f"{len(frame):,} events, {kept} ('ocsf-ssl inspect' says why)")
+    _note(f"{len(events):,} events, {kept} ('ocsf-ssl inspect' says why)")
     if history is not None and len(history.frame):
         ran, seconds = len(history.frame), history.frame["seconds"].sum()
         for note in history.notes:
@@ -226,11 +231,26 @@ def evaluate(
 def _read_events(paths: list[str], any_table: bool) -> Events:
     """Events of the files; a table of something else is refused unless it was asked for."""
     events = read_events(paths)
-    if not any_table and not any(name in events.frame for name in OCSF_FIELDS):
+    if not any_table:
+        _check_columns(paths, events.frame.columns)
+    return events
+
+
+def _check_columns(paths: list[str], columns: Collection[str]) -> None:
+    if not any(name in columns for name in OCSF_FIELDS):
         raise InputError(
             f"{', '.join(paths)}: no field of an OCSF event ({', '.join(OCSF_FIELDS)}) among its "
-            f"{events.frame.shape[1]} columns; name another file, or take it as it is with --any-table"
+            f"{len(columns)} columns; name another file, or take it as it is with --any-table"
         )
+
+
+def _open(paths: list[str], since: str | None, until: str | None, any_table: bool) -> ParquetEvents:
+    """Events of Parquet files in the period asked for, left where they are."""
+    from ocsf_ssl_lib.parquet_events import ParquetEvents
+
+    events = ParquetEvents(paths, **_period(since, until)._asdict())
+    if not any_table:
+        _check_columns(paths, events.columns)
     return events
 
 
@@ -239,21 +259,21 @@ def _read(paths: list[str], since: str | None, until: str | None, any_table: boo
     events = _read_events(paths, any_table)
     if len(events.rejected):
         _note(f"{len(events.rejected)} record(s) refused; 'ocsf-ssl inspect' lists them")
-    frame = events.frame
-    if since is None and until is None:
+    frame, period = events.frame, _period(since, until)
+    if not period:
         return frame
-    times = epoch_milliseconds(frame["time"]) if "time" in frame else None
-    if times is None:
-        raise InputError("--since and --until need a column 'time' with the time of the event; there is none")
-    keep = pd.Series(True, index=frame.index)
-    if since is not None:
-        keep &= times >= _milliseconds(since, "--since")
-    if until is not None:
-        keep &= times < _milliseconds(until, "--until")
+    times = period.times(frame)
+    keep = period.holds(times)
     if not keep.any():
-        first, last = (pd.to_datetime(t, unit="ms").isoformat(timespec="seconds") for t in (times.min(), times.max()))
-        raise InputError(f"no event in the period asked for; the events are from {first} to {last} UTC")
+        raise period.holds_nothing(times.min(), times.max())
     return frame[keep].reset_index(drop=True)
+
+
+def _period(since: str | None, until: str | None) -> Period:
+    return Period(
+        None if since is None else _milliseconds(since, "--since"),
+        None if until is None else _milliseconds(until, "--until"),
+    )
 
 
 def _milliseconds(text: str, option: str) -> float:

@@ -64,6 +64,7 @@ def mean_over_ranks(model: nn.Module, total: float, weight: float, accelerator: 
         model: its gradients are summed over the ranks, divided by the weights of all ranks, and written back.
         total: this rank's weighted sum of losses.
         weight: this rank's sum of weights.
+        accelerator: knows the ranks.
 
     Returns:
         The mean loss over all ranks, and the weight of all.
@@ -72,11 +73,11 @@ def mean_over_ranks(model: nn.Module, total: float, weight: float, accelerator: 
     if accelerator.num_processes > 1:
         sums = torch.tensor([total, weight], dtype=torch.float64, device=accelerator.device)
         total, weight = accelerator.reduce(sums, "sum").tolist()
-        for parameter in learned:  # a head that one rank had no use for takes part with nothing
-            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        flat = accelerator.reduce(torch.cat([p.grad.flatten() for p in learned]), "sum")
+        # A head that one rank had no use for takes part with nothing.
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in learned]
+        flat = accelerator.reduce(torch.cat([part.flatten() for part in parts]), "sum")
         for parameter, part in zip(learned, flat.split([p.numel() for p in learned]), strict=True):
-            parameter.grad.copy_(part.view_as(parameter))
+            parameter.grad = part.view_as(parameter).clone()
     divisor = max(weight, torch.finfo(torch.float32).tiny)  # nothing was hidden in the whole batch: a gradient of 0
     for parameter in learned:
         if parameter.grad is not None:

@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import Dataset
 
+from ocsf_ssl_lib.batching import BatchPlan, checked_rank
 from ocsf_ssl_lib.columns import NUMBER_SHARE, choose_columns, epoch_milliseconds
 from ocsf_ssl_lib.errors import DataWarning, InputError
 from ocsf_ssl_lib.scaling import NumberScaler
@@ -143,8 +144,12 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         self.n_features_in_ = len(self.numerical_names_) + len(self.categorical_names_)
         return self
 
-    def transform(self, frame: pd.DataFrame) -> FeatureArrays:
+    def transform(self, frame: pd.DataFrame, *, quiet: bool = False) -> FeatureArrays:
         """Events -> ``FeatureArrays``; see the table above for what was not there in training.
+
+        Args:
+            frame: N events.
+            quiet: no ``DataWarning``; for a stream, which would give it again for every part of a file.
 
         Raises:
             InputError: a training column is absent and ``on_missing_column`` is ``"error"``.
@@ -152,12 +157,24 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         check_is_fitted(self, "vocabularies_")
         _check_frame(frame)
         self._require_columns(frame)
-        numbers = self._numbers(frame)
+        numbers = self._numbers(frame, quiet)
         missing = np.isnan(numbers)
         scaled = self.scaler_.transform(numbers) if self.numerical_names_ else numbers.astype(np.float32)
         ids = [self.vocabularies_[n].encode(self._category(frame, n, time_share=0)) for n in self.categorical_names_]
         categorical = np.column_stack(ids) if ids else np.empty((len(frame), 0), np.int64)
         return FeatureArrays(scaled, categorical, missing)
+
+    def input_columns(self, columns: Sequence[str]) -> list[str]:
+        """Those of the table's ``columns`` that ``transform`` looks at; ``time`` for ``time@hour``.
+
+        Raises:
+            InputError: a training column is absent and ``on_missing_column`` is ``"error"``.
+        """
+        check_is_fitted(self, "vocabularies_")
+        nothing = pd.DataFrame(columns=list(columns))
+        self._require_columns(nothing)
+        needed = dict.fromkeys(_source(c, nothing)[0] for c in self.numerical_names_ + self.categorical_names_)
+        return [c for c in needed if c in nothing.columns]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the numerical, then of the categorical features."""
@@ -220,12 +237,12 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
                 "or treat them as missing (on_missing_column='missing', on the command line --missing-columns fill)"
             )
 
-    def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
+    def _numbers(self, frame: pd.DataFrame, quiet: bool = False) -> np.ndarray:
         """(N, D_num) float64, NaN where missing or not a number."""
         values = np.full((len(frame), len(self.numerical_names_)), np.nan)
         for k, name in enumerate(self.numerical_names_):
             if name in frame.columns:
-                values[:, k] = _as_numbers(frame[name], name)
+                values[:, k] = _as_numbers(frame[name], name, quiet)
         return values
 
     def _category(self, frame: pd.DataFrame, name: str, time_share: float = NUMBER_SHARE) -> pd.Series:
@@ -256,7 +273,16 @@ class OCSFDataset(Dataset):
 
     Args:
         arrays: what ``OCSFPreprocessor.transform`` returned.
+
+    Attributes:
+        tensors: all events.
+        names: of the numerical, then of the categorical columns, if they are known.
+        rank: which of ``world`` processes takes its batches from here, see ``shard``.
+        world: how many processes there are.
     """
+
+    names: tuple[str, ...] = ()
+    rank, world = 0, 1
 
     def __init__(self, arrays: FeatureArrays) -> None:
         self.tensors = Batch(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
@@ -264,7 +290,9 @@ class OCSFDataset(Dataset):
     @classmethod
     def from_frame(cls, preprocessor: OCSFPreprocessor, frame: pd.DataFrame) -> OCSFDataset:
         """Transform ``frame`` with a fitted preprocessor."""
-        return cls(preprocessor.transform(frame))
+        dataset = cls(preprocessor.transform(frame))
+        dataset.names = tuple(preprocessor.get_feature_names_out())
+        return dataset
 
     @classmethod
     def of(cls, tensors: Any) -> OCSFDataset:
@@ -281,19 +309,31 @@ class OCSFDataset(Dataset):
 
     def to(self, device: torch.device | str) -> OCSFDataset:
         """The same events on another device."""
-        return self.of(type(self.tensors)(*(t.to(device) for t in self.tensors)))
+        moved = self.of(type(self.tensors)(*(t.to(device) for t in self.tensors)))
+        moved.names, moved.rank, moved.world = self.names, self.rank, self.world
+        return moved
 
     def rows(self, index: np.ndarray) -> OCSFDataset:
         """Some of the events, by position: (K,) int."""
-        return self.of(self[torch.from_numpy(index)])
+        part = self.of(self[torch.from_numpy(index)])
+        part.names = self.names
+        return part
 
-    names: tuple[str, ...] = ()
-
-    def sample(self):
+    def sample(self, rows: int | None = None) -> OCSFDataset:
+        """The dataset itself: it is in memory. ``EventStream.sample`` gives a part; both serve ``SSLModel.prepare``."""
         return self
 
-    def shard(self, rank, world):
-        return self
+    def shard(self, rank: int, world: int) -> OCSFDataset:
+        """The same events for one of ``world`` processes: ``batches`` gives its slice of each global batch.
+
+        The length stays that of all events; see ``BatchPlan`` for who gets which.
+
+        Raises:
+            InputError: ``rank`` is not in 0..world-1.
+        """
+        shard = self.of(self.tensors)
+        shard.names, (shard.rank, shard.world) = self.names, checked_rank(rank, world)
+        return shard
 
     def fingerprint(self) -> str:
         """What tells this data from other data: its size, and a digest of up to 1000 rows."""
@@ -304,18 +344,19 @@ class OCSFDataset(Dataset):
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None, start: int = 0) -> Iterator[Batch]:
         """Every row once, ``batch_size`` rows at a time; shuffled when a (CPU) generator is given.
 
-        A last batch of a single row joins the one before it: a contrastive loss needs a second row.
+        A last batch of a single row joins the one before it: a contrastive loss needs a second row. The first
+        ``start`` batches are left out, and cost nothing: the rest is what a whole epoch would have given.
         """
-        n, count = len(self), self.num_batches(batch_size)
-        order = torch.randperm(n, generator=generator).to(self.tensors.categorical.device) if generator else None
-        for k in range(start, count):
-            start, stop = k * batch_size, n if k == count - 1 else (k + 1) * batch_size
-            yield self[slice(start, stop)] if order is None else self[order[start:stop]]
+        plan = BatchPlan(len(self), batch_size, self.rank, self.world)
+        order = torch.randperm(len(self), generator=generator) if generator else None
+        order = order.to(self.tensors.categorical.device) if order is not None else None
+        for k in range(start, plan.count):
+            rows = plan.rows_of(k)
+            yield self[rows] if order is None else self[order[rows]]
 
     def num_batches(self, batch_size: int) -> int:
         """How many batches ``batches`` gives."""
-        full, rest = divmod(len(self), batch_size)
-        return full + (rest > 1 or (rest == 1 and full == 0))
+        return BatchPlan(len(self), batch_size, self.rank, self.world).count
 
 
 def _check_frame(frame: Any) -> None:
@@ -335,8 +376,8 @@ def _source(name: str, frame: pd.DataFrame) -> tuple[str, str]:
     return (base, part) if base and name not in frame.columns else (name, "")
 
 
-def _as_numbers(column: pd.Series, name: str) -> np.ndarray:
-    """Any dtype -> float64 with NaN; says so when something that was there is not a number."""
+def _as_numbers(column: pd.Series, name: str, quiet: bool) -> np.ndarray:
+    """Any dtype -> float64 with NaN; says so, unless ``quiet``, when something that was there is not a number."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("Float64").to_numpy("float64", na_value=np.nan)
     if pd.api.types.is_timedelta64_dtype(column):
@@ -352,7 +393,7 @@ def _as_numbers(column: pd.Series, name: str) -> np.ndarray:
     except OverflowError:  # an integer of more than 308 digits
         numbers = np.array([_as_number(v) for v in column])
     lost = column.notna().to_numpy() & np.isnan(numbers)
-    if lost.any():
+    if lost.any() and not quiet:
         example = column.to_numpy(dtype=object)[lost][0]
         warnings.warn(
             f"numerical column {name!r}: {int(lost.sum())} of {len(column)} values are not numbers "

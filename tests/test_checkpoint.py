@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -187,7 +187,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(how: str, tmp_
     alone, _ = run(None)
     killed(tmp_path, 20)
     damage(tmp_path / "step-000000018", how)
-    with pytest.warns(TrainingWarning, match="step-000000018.*passed over, step-000000015 is used"):
+    with pytest.warns(TrainingWarning, match=r"step-000000018.*passed over, step-000000015 is used"):
         resumed, history = run(tmp_path, resume=True)
     assert history.notes == ("resumed from step-000000015",)
     assert same_weights(alone, resumed)
@@ -223,7 +223,7 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(
     change: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     killed(tmp_path, 10)
-    with pytest.raises(InputError, match=f"belongs to another run: .*{message}"):
+    with pytest.raises(InputError, match=rf"belongs to another run: .*{message}"):
         run(tmp_path, resume=True, **change)  # type: ignore[arg-type]
 
 
@@ -235,7 +235,7 @@ def test_options_that_do_not_change_the_outcome_may_change(tmp_path: Path) -> No
 
 def test_a_folder_with_checkpoints_is_not_mixed_with_a_new_run(tmp_path: Path) -> None:
     killed(tmp_path, 10)
-    with pytest.raises(InputError, match="holds checkpoints of an earlier run; go on with it .*resume=True"):
+    with pytest.raises(InputError, match=r"holds checkpoints of an earlier run; go on with it .*resume=True"):
         run(tmp_path)
 
 
@@ -247,11 +247,13 @@ def test_resume_without_a_folder_is_refused() -> None:
 # ---- disks -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_refused_before_training(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="cannot write checkpoints to .*; choose a folder you may write to"):
-        run(tmp_path / "c")
+def test_a_read_only_folder_is_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:  # not chmod: root may write anywhere
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(checkpoint_module.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"cannot write checkpoints to .*: Read-only file system; choose a folder"):
+        run(tmp_path / "c", kill_at=0)
 
 
 def test_a_folder_that_cannot_be_is_refused_before_training(tmp_path: Path) -> None:
@@ -261,7 +263,7 @@ def test_a_folder_that_cannot_be_is_refused_before_training(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A disk on which the writes whose numbers are in the list fail."""
     original, calls, failing = checkpoint_module.save_artifact, iter(range(10**6)), [2, 3]
 
@@ -271,7 +273,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return original(artifact, path, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(checkpoint_module, "save_artifact", save)
-    yield failing
+    return failing
 
 
 def test_a_full_disk_is_said_and_loses_nothing(full_disk: list[int], tmp_path: Path) -> None:
@@ -297,7 +299,7 @@ from safetensors.torch import save_file
 from test_checkpoint import run
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
-model, _ = run(folder, resume=True, max_epochs=60, checkpoint_steps=1)
+model, _ = run(folder, resume=True, max_epochs=30, checkpoint_steps=1)
 save_file({{k: v.contiguous() for k, v in model.state_dict().items()}}, out)
 """
 
@@ -320,16 +322,18 @@ def test_runs_killed_at_random_moments_end_with_the_same_weights(tmp_path: Path)
     lasted = time.monotonic() - start
     assert process.returncode == 0, errors
     expected = (tmp_path / "whole.safetensors").read_bytes()
-    rng, landed = random.Random(0), 0
+    rng, inside, half_written = random.Random(0), 0, 0
     for k in range(KILLS):
         folder, out = tmp_path / f"run-{k}", tmp_path / f"{k}.safetensors"
         process = child(folder, out)
-        time.sleep(rng.uniform(0.05, 0.9) * lasted)
+        time.sleep(rng.uniform(0.02, 0.9) * lasted)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
-        landed += folder.exists() and not out.exists()
+        inside += folder.exists() and not out.exists()
+        half_written += any(folder.glob(".step-*"))
         process = child(folder, out)
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         assert out.read_bytes() == expected
-    assert landed, "no kill fell into the run itself"
+    print(f"{KILLS} kills, {inside} of them in training, {half_written} while a checkpoint was being written")
+    assert inside >= KILLS / 2

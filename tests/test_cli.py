@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ocsf_ssl_lib import read_events
 from ocsf_ssl_lib.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -247,3 +248,100 @@ def test_labels_of_other_events_are_refused(run: Run, workshop: Path, tmp_path: 
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys; import ocsf_ssl_lib.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_that_was_killed_goes_on_with_resume(run: Run, workshop: Path, tmp_path: Path) -> None:
+    train = ("train", workshop / "events.jsonl", "--checkpoints", tmp_path / "c", *SMALL)
+    code, _, err = run(*train, "-m", tmp_path / "first")
+    assert code == 0, err
+    code, _, err = run(*train, "-m", tmp_path / "again")
+    assert code == 2
+    assert "holds checkpoints of an earlier run" in err
+    assert "--resume" in err
+    code, _, err = run(*train, "-m", tmp_path / "again", "--resume")
+    assert code == 0, err
+    assert "resumed from step-" in err
+    first, again = ((tmp_path / name / "tensors.safetensors").read_bytes() for name in ("first", "again"))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--resume",), "--resume needs --checkpoints"),
+        (("--threads", "many"), "--threads must be a number or auto, however: many"),
+        (("--threads", "0"), "threads"),
+        (("--precision", "fp8"), "precision"),
+    ],
+)
+def test_an_option_of_training_that_cannot_be_is_refused_in_one_line(
+    options: tuple[str, ...], message: str, run: Run, workshop: Path, tmp_path: Path
+) -> None:
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", *SMALL, *options)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_precision_and_threads_that_are_measured_are_said(run: Run, workshop: Path, tmp_path: Path) -> None:
+    options = ("--precision", "auto", "--threads", "auto")
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", *SMALL, *options)
+    assert code == 0, err
+    assert "thread" in err
+    assert "bf16" in err
+
+
+# ---- streamed --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stored(workshop: Path) -> Path:
+    """The workshop's events as a folder of Parquet files."""
+    folder = workshop / "stored"
+    folder.mkdir()
+    frame = read_events(workshop / "events.jsonl").frame
+    frame[:400].to_parquet(folder / "a.parquet", row_group_size=64)
+    frame[400:].to_parquet(folder / "b.parquet")
+    return folder
+
+
+def test_train_streams_parquet_and_the_model_scores(run: Run, stored: Path, tmp_path: Path) -> None:
+    code, _, err = run("train", stored, "--stream", "-m", tmp_path / "model", *SMALL)
+    assert code == 0, err
+    assert "600 events" in err
+    code, out, err = run("score", stored, "-m", tmp_path / "model", "-o", "-")
+    assert code == 0, err
+    assert len(out.splitlines()) == 600
+
+
+def test_a_streamed_period_is_the_period_of_events_in_memory(run: Run, stored: Path, tmp_path: Path) -> None:
+    period = ("--since", "2026-03-10", "--until", "2026-03-20T12:00")
+    notes = []
+    for number, option in enumerate(((), ("--stream",))):
+        code, _, err = run("train", stored, *option, *period, "-m", tmp_path / f"{number}", *SMALL)
+        assert code == 0, err
+        notes.append(err.split(" events, ")[0])
+    assert notes[0] == notes[1]
+    assert 0 < int(notes[0]) < 600
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["events.jsonl"], "only plain Parquet can be streamed"),
+        (["-"], "can be read only once"),
+        (["stored", "--until", "2020"], "no event in the period"),
+        (["labels.parquet"], "no field of an OCSF event"),
+    ],
+)
+def test_what_cannot_be_streamed_is_refused_in_one_line(
+    run: Run, workshop: Path, stored: Path, tmp_path: Path, paths: list[str], message: str
+) -> None:
+    pd.read_csv(workshop / "labels.csv")[["scenario"]].to_parquet(workshop / "labels.parquet")
+    given = [workshop / name if (workshop / name).exists() else name for name in paths]
+    code, _, err = run("train", *given, "--stream", "-m", tmp_path / "model", *SMALL)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from accelerate.tracking import GeneralTracker
 from torch import Tensor, nn
 
 from ocsf_ssl_lib import (
@@ -23,11 +24,13 @@ from ocsf_ssl_lib import (
     InputError,
     OCSFDataset,
     SSLModel,
+    TabularResNetWithMFP,
     TrainingConfig,
     TrainingError,
     train_self_supervised,
 )
 from ocsf_ssl_lib.pretext import SSLConfig
+from ocsf_ssl_lib.pretext.heads import targets_of
 from ocsf_ssl_lib.training import adamw, evaluate_loss, warmup_cosine
 
 CARDS = [8, 6]
@@ -252,6 +255,80 @@ def test_a_gradient_that_is_not_finite_stops_training_before_the_weights_are_los
     with pytest.raises(TrainingError, match="the gradient is nan in epoch 0, step 0"):
         run(model, max_epochs=1)
     assert float(model.encoder.weight.detach()) == 0.0  # type: ignore[operator]
+
+
+def test_columns_that_are_not_finite_are_named_where_names_are_known() -> None:
+    data = dataset(40)
+    data.tensors.numerical[3, 1], data.names = math.inf, ("traffic.bytes", "duration", "user", "host")
+    with pytest.raises(TrainingError, match=r"numerical column\(s\) 'duration' hold NaN or infinity"):
+        train_self_supervised(contrastive(), data, None, TrainingConfig(max_epochs=1, batch_size=40), progress=False)
+
+
+# ---- slices of a batch -----------------------------------------------------------------------------------------
+
+
+class FixedMask(TabularResNetWithMFP):
+    """A mask that depends on the event alone: slices hide the cells that the whole batch would."""
+
+    def draw_mask(self, batch: Batch, *_: object) -> Tensor:
+        return targets_of(batch) & (torch.cat([batch.numerical, batch.numerical], dim=1) > 3.5)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_slices_of_a_batch_leave_the_gradient_of_the_whole_though_they_hide_unequally(parts: int) -> None:
+    grads, losses = [], []
+    for slices in (1, parts):
+        torch.manual_seed(0)
+        model = FixedMask(EncoderConfig(d_model=8, num_blocks=1, dropout=0.0).build(2, CARDS), CARDS, 2)
+        history = run(model, n=40, batch_size=40, max_epochs=1, accumulation_steps=slices)
+        grads.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+        losses.append(history.frame["train_loss"][0])
+    torch.testing.assert_close(grads[1], grads[0], rtol=1e-5, atol=1e-6)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
+def test_a_task_that_compares_events_is_not_computed_in_slices() -> None:
+    with pytest.raises(InputError, match=r"accumulation_steps=2 would change the loss of Scripted"):
+        run(Scripted([]), accumulation_steps=2)
+
+
+# ---- trackers --------------------------------------------------------------------------------------------------
+
+
+class Listener(GeneralTracker):
+    """Keeps what a tracker is told."""
+
+    name, requires_logging_directory, tracker = "listener", False, None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config: dict[str, object] = {}
+        self.rows: list[tuple[int | None, dict[str, float]]] = []
+        self.finished = False
+
+    def store_init_configuration(self, values: dict[str, object]) -> None:
+        self.config = values
+
+    def log(self, values: dict[str, float], step: int | None = None, **_: object) -> None:
+        self.rows.append((step, values))
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+def test_a_tracker_is_told_options_and_every_epoch() -> None:
+    listener = Listener()
+    config = TrainingConfig(max_epochs=2, batch_size=16, device="cpu")
+    history = train_self_supervised(contrastive(), dataset(40), dataset(12, 1), config, trackers=[listener])
+    assert listener.config["max_epochs"] == 2
+    assert [step for step, _ in listener.rows] == [0, 1]
+    assert [row["validation_loss"] for _, row in listener.rows] == history.frame["validation_loss"].tolist()
+    assert listener.finished
+
+
+def test_a_tracker_that_is_not_installed_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="tracker 'nowhere' is not installed"):
+        train_self_supervised(contrastive(), dataset(40), trackers=["nowhere"])
 
 
 # ---- seeds -----------------------------------------------------------------------------------------------------

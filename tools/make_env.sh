@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes the virtual environment: tools/make_env.sh DIRECTORY
+# or one beside it, without the package: tools/make_env.sh DIRECTORY REQUIREMENTS [REQUIREMENTS_WITHOUT_DEPENDENCIES]
 set -eu
 env=$1
 
@@ -28,7 +29,11 @@ fi
 
 pip() { "$env/bin/python" -m pip --disable-pip-version-check "$@"; }
 echo "installing the pinned requirements (some 200 MB the first time, more where PyTorch comes with CUDA)"
-pip install --quiet -r requirements.txt
-pip install --quiet --no-deps --no-build-isolation --editable .
-pip check
+pip install --quiet -r "${2:-requirements.txt}"
+if [ $# -eq 1 ]; then
+    pip install --quiet --no-deps --no-build-isolation --editable .
+    pip check
+elif [ $# -gt 2 ]; then
+    pip install --quiet --no-deps -r "$3"
+fi
 touch "$env/.installed"

@@ -15,17 +15,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from ocsf_ssl_lib.columns import default_protected
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
-from ocsf_ssl_lib.detect.scores import make_scorer
+from ocsf_ssl_lib.detect.scores import MAX_REFERENCE, make_scorer
 from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import Batch, OCSFDataset, OCSFPreprocessor
+from ocsf_ssl_lib.parquet_events import ParquetEvents
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
+from ocsf_ssl_lib.streaming import EventStream
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
 __all__ = ["OCSFAnomalyDetector", "train_ocsf_anomaly_detector"]
 
 UNTRAINED = "untrained"
 EMBED_BATCH = 4096  # events per forward pass when nothing is learned
+FIT_ROWS = 200_000  # of a stream: events that the preprocessor learns from
+HELD_ROWS = 100_000  # of a stream: at most so many events are held out, in memory
 LIKELIHOOD_ROWS = 10_000  # training events that tell how surprising each column usually is, drawn at random from more
 
 
@@ -57,7 +61,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         on_missing_column: see ``OCSFPreprocessor``.
         device: ``auto`` takes a GPU if there is one.
         precision: of matrix products in training; ``auto`` measures whether bf16 is faster here.
-        threads: of the processor, in training; ``auto`` measures how many are fastest, ``None`` leaves them as they are.
+        threads: of the processor, in training; ``auto`` measures how many are fastest, ``None`` changes nothing.
         checkpoints: folder where training leaves checkpoints (every five minutes, the last three).
         resume: go on from the newest of them, if there is one; needs the same events, options and ``random_state``.
         random_state: seed; ``None`` draws one (kept in ``seed_``).
@@ -128,11 +132,15 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
         self.progress = progress
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> OCSFAnomalyDetector:
+    def fit(self, X: pd.DataFrame | ParquetEvents, y: Any = None) -> OCSFAnomalyDetector:
         """Learn what is usual.
 
+        ``ParquetEvents`` are streamed, for more events than fit in memory: the preprocessor is fitted on a sample of
+        200 000, the score on one of 20 000 (``likelihood``: 10 000), both spread over all files; at most 100 000
+        events are held out for validation, the last ones of some row groups, see ``ParquetEvents.hold_out``.
+
         Args:
-            X: training events, mostly normal ones; a DataFrame, at least two rows.
+            X: training events, mostly normal ones, at least two; a DataFrame, or events in Parquet files.
             y: ignored; scikit-learn's convention.
 
         Raises:
@@ -144,16 +152,20 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.score_name_ = self._score_name()
         scorer = make_scorer(self.score_name_)
         self.seed_ = self._seed()
-        self.preprocessor_ = OCSFPreprocessor(**self.preprocessor_options()).fit(X)
+        frame = X.sample(FIT_ROWS, seed=self.seed_) if isinstance(X, ParquetEvents) else X
+        self.preprocessor_ = OCSFPreprocessor(**self.preprocessor_options()).fit(frame)
         self.n_features_in_ = self.preprocessor_.n_features_in_
-        data = OCSFDataset.from_frame(self.preprocessor_, X)
+        data = OCSFDataset.from_frame(self.preprocessor_, frame)
         self.model_ = self._new_model()
         self.history_: History | None = None
         self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
         if self.objective_ != UNTRAINED:
-            self.history_ = self._train(data)
-        if self.score_name_ == "likelihood" and len(data) > LIKELIHOOD_ROWS:
-            chosen = np.random.default_rng(self.seed_).choice(len(data), LIKELIHOOD_ROWS, replace=False)
+            train, held = self._streamed(X) if isinstance(X, ParquetEvents) else self._hold_out(data)
+            self.history_ = self._train(train, held)
+        most = MAX_REFERENCE if isinstance(X, ParquetEvents) else len(data)
+        most = LIKELIHOOD_ROWS if self.score_name_ == "likelihood" else most
+        if len(data) > most:
+            chosen = np.random.default_rng(self.seed_).choice(len(data), most, replace=False)
             data = data.rows(np.sort(chosen))
         evidence = self._evidence(data)
         self.scorer_ = scorer.fit(evidence)
@@ -274,12 +286,23 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             return self.objective
         return self.model_config.name if self.model_config is not None else "masked"
 
-    def _train(self, data: OCSFDataset) -> History:
+    def _hold_out(self, data: OCSFDataset) -> tuple[OCSFDataset, OCSFDataset | None]:
+        """Events to train on, and events to validate on if at least two can be spared; drawn one by one."""
         order = np.random.default_rng(self.seed_).permutation(len(data))
         held = int(len(data) * self.validation_fraction)
-        validation = data.rows(np.sort(order[:held])) if held >= 2 else None
-        config = self._training_config(min(self.batch_size, max(2, len(data) - held)), self.seed_)
-        train = data.rows(np.sort(order[held if validation is not None else 0 :]))
+        if held < 2:
+            return data, None
+        return data.rows(np.sort(order[held:])), data.rows(np.sort(order[:held]))
+
+    def _streamed(self, events: ParquetEvents) -> tuple[EventStream, OCSFDataset | None]:
+        """The same of events in files: a stream to train on, some stretches in memory to validate on."""
+        rows = min(HELD_ROWS, int(len(events) * self.validation_fraction))
+        train, held = events.hold_out(rows) if rows >= 2 else (events, None)
+        validation = EventStream(held, self.preprocessor_).sample(len(held)) if held is not None else None
+        return EventStream(train, self.preprocessor_), validation
+
+    def _train(self, train: OCSFDataset | EventStream, validation: OCSFDataset | None) -> History:
+        config = self._training_config(min(self.batch_size, max(2, len(train))), self.seed_)
         return train_self_supervised(
             self.model_,
             train,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events._flatten import Chunk, flatten_arrow
 from ocsf_ssl_lib.events._sources import Damaged
 
-__all__ = ["PARQUET", "Refusal", "add_partitions", "read_parquet"]
+__all__ = ["PARQUET", "Refusal", "add_partitions", "damage", "read_parquet", "rows_of", "schema_of"]
 
 PARQUET = b"PAR1"
 ROWS = 16_384  # flattened at a time: an Arrow text column of a batch must stay below 2 GB
@@ -33,21 +33,44 @@ def read_parquet(handle: BinaryIO, pieces: Iterable[bytes]) -> tuple[list[Chunk]
     chunks: list[Chunk] = []
     try:
         source = _seekable(handle) or io.BytesIO(b"".join(pieces))
-        file = pq.ParquetFile(source)
-        for batch in file.iter_batches(batch_size=ROWS):
-            names = [name for name in batch.schema.names if not name.startswith(PANDAS_INDEX)]
-            chunks.append(
-                flatten_arrow(names, [batch.column(batch.schema.names.index(n)) for n in names], batch.num_rows)
-            )
+        for chunk in rows_of(pq.ParquetFile(source)):
+            chunks.append(chunk)
     except (pa.ArrowException, OSError, ValueError, Damaged) as error:
-        detail = (str(error).splitlines() or [""])[0][:120]
-        reason = f"a damaged or incomplete Parquet file: copy or export it again ({detail})"
         if not chunks:
-            raise InputError(reason) from None
-        return chunks, [(None, f"{reason}; the rows before the damage are kept")]
+            raise InputError(damage(error)) from None
+        return chunks, [(None, f"{damage(error)}; the rows before the damage are kept")]
     if not any(chunk.rows for chunk in chunks):
         raise InputError("the Parquet table has no rows")
     return chunks, []
+
+
+def rows_of(file: pq.ParquetFile, **options: Any) -> Iterator[Chunk]:
+    """The rows of an open file, ``ROWS`` at a time.
+
+    Args:
+        file: an open file.
+        **options: of ``ParquetFile.iter_batches``: which row groups, which columns.
+    """
+    for batch in file.iter_batches(batch_size=ROWS, **options):
+        yield _flat(batch)
+
+
+def schema_of(file: pq.ParquetFile) -> list[str]:
+    """The dotted names of the columns that ``rows_of`` gives; no row is read."""
+    schema = file.schema_arrow
+    nothing = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+    return list(dict.fromkeys(".".join(path) for path in _flat(nothing).columns))
+
+
+def damage(error: Exception) -> str:
+    """What to say of a file that pyarrow cannot read."""
+    detail = (str(error).splitlines() or [""])[0][:120]
+    return f"a damaged or incomplete Parquet file: copy or export it again ({detail})"
+
+
+def _flat(batch: pa.RecordBatch) -> Chunk:
+    names = [name for name in batch.schema.names if not name.startswith(PANDAS_INDEX)]
+    return flatten_arrow(names, [batch.column(batch.schema.names.index(n)) for n in names], batch.num_rows)
 
 
 def _seekable(handle: BinaryIO) -> BinaryIO | None:

@@ -163,19 +163,21 @@ class ColumnHeads(nn.Module):
         n, d_num = len(out), self.num_numerical
         parts: list[Tensor] = []
         columns: list[int] = []
+        # One split, not a slice each: the gradient of a slice is a tensor of zeros as large as the whole.
+        sizes = [d_num * self.per_number, *(width * len(members) for width, members in self.groups)]
+        first, *blocks = out.split(sizes, dim=1)
         if d_num:
-            numbers = out[:, : d_num * self.per_number].view(n, d_num, self.per_number)
+            numbers = first.view(n, d_num, self.per_number)
             parts.append(self._number_losses(numbers, batch.numerical, chosen[:, :d_num]))
             columns += range(d_num)
-        for width, members in self.groups:
+        for (width, members), block in zip(self.groups, blocks, strict=True):
             index = torch.tensor(members, device=out.device)
             wanted = chosen[:, d_num + index]  # (B, members)
             columns += [d_num + j for j in members]
             if not width:  # a column without a single real value: zeros, but with a gradient, if there is no other
-                parts.append(out[:, :0].sum(1, keepdim=True).expand(wanted.shape))
+                parts.append(block.sum(1, keepdim=True).expand(wanted.shape))
                 continue
-            start = self.starts[members[0]]
-            logits = out[:, start : start + width * len(members)].reshape(-1, width)  # (B * members, K)
+            logits = block.reshape(-1, width)  # (B * members, K)
             target = (batch.categorical[:, index] - NUM_RESERVED).flatten()
             parts.append(_cross_entropy(logits, target, wanted))
         inverse = torch.tensor(columns, device=out.device).argsort()
@@ -264,6 +266,8 @@ class ColumnHeads(nn.Module):
 
 def _cross_entropy(logits: Tensor, target: Tensor, wanted: Tensor) -> Tensor:
     """(B * C, K) logits and (B * C,) targets -> losses in the shape of ``wanted`` (B, C), 0 where not wanted."""
+    if wanted.all():
+        return F.cross_entropy(logits, target, reduction="none").view_as(wanted)
     rows = wanted.flatten().nonzero().squeeze(1)  # few cells are hidden: the softmax of the others is not needed
     losses = F.cross_entropy(logits[rows], target[rows], reduction="none")
     return logits.new_zeros(len(logits)).index_copy(0, rows, losses).view_as(wanted)
