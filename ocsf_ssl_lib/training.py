@@ -181,14 +181,16 @@ def _run(
     model, steps = state.model, data.num_batches(config.batch_size)
     settings = {"precision": chosen.precision, "threads": chosen.threads}
     show = progress if accelerator.is_main_process else False
-    with training_bar(show) as bar, fast_step(model, chosen.precision) if config.fast else nullcontext():
+    fast = config.fast and accelerator.device.type == "cpu"
+    half = chosen.precision == "bf16" and not fast  # the fast step knows better than autocast what to round
+    with training_bar(show) as bar, fast_step(model, chosen.precision) if fast else nullcontext():
         task = bar.add_task("training", total=config.max_epochs * steps, completed=state.steps(steps), loss=math.nan)
         while state.epoch < config.max_epochs and not state.stopped:
             start = time.perf_counter() - state.seconds
             model.train()
             model.start_epoch(state.epoch)
             for batch in data.batches(config.batch_size, generator=state.order, start=state.step):
-                loss, weight = _step(state, batch, config, accelerator, chosen.precision, data.names)
+                loss, weight = _step(state, batch, config, accelerator, half, data.names)
                 state.losses.append(loss)
                 state.weights.append(weight)
                 state.step += 1
@@ -218,7 +220,7 @@ def _step(
     batch: Batch,
     config: TrainingConfig,
     accelerator: Accelerator,
-    precision: str,
+    half: bool,
     names: Sequence[str],
 ) -> tuple[float, float]:
     """One step down the gradient; the loss, and how much it weighs in the mean of an epoch."""
@@ -229,7 +231,7 @@ def _step(
             loss.backward()
 
     state.optimizer.zero_grad()
-    with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast(kind, torch.bfloat16, enabled=half):
         if config.accumulation_steps == 1 and accelerator.num_processes == 1:
             loss = model.calculate_loss(batch, generator=state.noise)
             backward(loss)

@@ -258,7 +258,7 @@ def test_a_read_only_folder_is_refused_before_training(tmp_path: Path, monkeypat
 
 def test_a_folder_that_cannot_be_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(InputError, match="cannot write checkpoints to .*file/c: Not a directory"):
+    with pytest.raises(InputError, match=r"cannot write checkpoints to .*file/c: Not a directory"):
         run(tmp_path / "file" / "c")
 
 

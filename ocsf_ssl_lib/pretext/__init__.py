@@ -2,11 +2,13 @@
 
 from ocsf_ssl_lib.pretext.augment import TabularAugmentation, realised_swap_rate
 from ocsf_ssl_lib.pretext.base import DecoderConfig, SSLConfig, SSLModel, available_ssl_models, build_model
-from ocsf_ssl_lib.pretext.contrastive import ContrastiveConfig, ContrastiveModel, contrastive_loss, nt_xent
+from ocsf_ssl_lib.pretext.contrastive import ContrastiveConfig, ContrastiveModel, contrastive_loss
 from ocsf_ssl_lib.pretext.denoising import DenoisingAutoEncoder, DenoisingConfig, corrupt
+from ocsf_ssl_lib.pretext.duplicates import equal_rows, row_keys
 from ocsf_ssl_lib.pretext.heads import ColumnHeads
 from ocsf_ssl_lib.pretext.masked import MaskedFeatureConfig, TabularResNetWithMFP, masked_feature_prediction_loss
 from ocsf_ssl_lib.pretext.multitask import MultiTaskConfig, MultiTaskModel
+from ocsf_ssl_lib.pretext.nt_xent import nt_xent
 
 __all__ = [
     "ColumnHeads",
@@ -26,7 +28,9 @@ __all__ = [
     "build_model",
     "contrastive_loss",
     "corrupt",
+    "equal_rows",
     "masked_feature_prediction_loss",
     "nt_xent",
     "realised_swap_rate",
+    "row_keys",
 ]

@@ -173,7 +173,7 @@ class SSLModel(nn.Module):
                 "events of a batch with one another; use accumulation_steps=1"
             )
         total = weight = 0.0
-        for rows in torch.arange(len(batch.categorical), device=batch.categorical.device).chunk(parts):
+        for rows in slices(len(batch.categorical), parts):
             loss, share = self.loss_and_weight(type(batch)(*(t[rows] for t in batch)), generator)
             backward(loss * share)
             total, weight = total + float(loss.detach()) * share, weight + share
@@ -183,6 +183,22 @@ class SSLModel(nn.Module):
     def calculate_metrics(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, float]:
         """Named figures that tell more than the loss; empty if the task has none."""
         return {}
+
+
+def slices(rows: int, parts: int) -> list[slice]:
+    """At most ``parts`` slices of nearly equal size.
+
+    Raises:
+        InputError: fewer than one part.
+
+    Example:
+        >>> slices(5, 2)
+        [slice(0, 3, None), slice(3, 5, None)]
+    """
+    if parts < 1:
+        raise InputError(f"parts must be positive, however: {parts=}")
+    size = -(-rows // parts)
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
 def available_ssl_models() -> dict[str, tuple[type[SSLModel], type[SSLConfig]]]:

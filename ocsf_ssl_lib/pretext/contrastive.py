@@ -1,81 +1,31 @@
 """Contrastive learning: two views of one event attract, views of different events repel.
 
-The loss is NT-Xent of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations"
+The loss is ``nt_xent`` of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations"
 (SimCLR, ICML 2020, equation 1); on tables the idea is SCARF's and SAINT's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.distributed import gather_with_gradient, row_counts, world_size
 from ocsf_ssl_lib.features import Batch
 from ocsf_ssl_lib.pretext.augment import TabularAugmentation
-from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel
+from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel, slices
+from ocsf_ssl_lib.pretext.duplicates import equal_rows, row_keys
+from ocsf_ssl_lib.pretext.grad_cache import cached_backward
+from ocsf_ssl_lib.pretext.nt_xent import nt_xent
 
-__all__ = ["ContrastiveConfig", "ContrastiveModel", "contrastive_loss", "nt_xent"]
-
-
-def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.1, chunk_size: int | None = None) -> Tensor:
-    """Normalised temperature-scaled cross-entropy (SimCLR, equation 1).
-
-    Row i of ``z1`` and row i of ``z2`` are the two views of event i. Each of the 2N views must pick its partner
-    out of the 2N - 1 others.
-
-    Args:
-        z1: (N, d) embeddings of the first views, any length; they are normalised here.
-        z2: (N, d) embeddings of the second views.
-        temperature: divides the cosine similarities; small values make the softmax sharp.
-        chunk_size: compute so many rows of the similarity matrix at a time and again in the backward pass:
-            memory grows with ``chunk_size * 2N`` instead of ``(2N) ** 2``. The result is the same.
-
-    Returns:
-        Scalar, mean over the 2N views; ``log(2N - 1)`` when all embeddings are equal.
-
-    Raises:
-        InputError: shapes that differ, fewer than two events, a temperature or chunk size that is not positive.
-
-    Example:
-        >>> import math, torch
-        >>> same = torch.ones(4, 8)
-        >>> round(nt_xent(same, same).item() - math.log(7), 6)
-        0.0
-    """
-    if z1.shape != z2.shape or z1.ndim != 2:
-        raise InputError(
-            f"nt_xent takes two tensors of one shape (N, d), however: {tuple(z1.shape)}, {tuple(z2.shape)}"
-        )
-    if len(z1) < 2:
-        raise InputError("nt_xent needs at least 2 events: with one there is nothing to push away")
-    if not temperature > 0:
-        raise InputError(f"temperature must be positive, however: {temperature=}")
-    if chunk_size is not None and chunk_size < 1:
-        raise InputError(f"chunk_size must be positive, or None for the whole matrix at once, however: {chunk_size=}")
-    n = len(z1)
-    z = F.normalize(torch.cat([z1, z2]), dim=1)  # (2N, d)
-    partner = torch.arange(2 * n, device=z.device).roll(n)  # (2N,) i <-> i + N
-    if chunk_size is None:
-        return _rows_loss(z, z, partner, 0, temperature) / (2 * n)
-    total = z.new_zeros(())
-    for start in range(0, 2 * n, chunk_size):
-        rows, targets = z[start : start + chunk_size], partner[start : start + chunk_size]
-        total = total + checkpoint(_rows_loss, rows, z, targets, start, temperature, use_reentrant=False)
-    return total / (2 * n)
+__all__ = ["ContrastiveConfig", "ContrastiveModel", "contrastive_loss"]
 
 
-def _rows_loss(rows: Tensor, z: Tensor, targets: Tensor, start: int, temperature: float) -> Tensor:
-    """Summed cross-entropy of some rows of the similarity matrix; ``start`` is the index of the first."""
-    similarity = rows @ z.T / temperature  # (R, 2N)
-    itself = torch.arange(start, start + len(rows), device=z.device)
-    similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is no candidate for itself
-    return F.cross_entropy(similarity, targets, reduction="sum")
+_STREAM_FROM = 512  # events of a batch; below, the whole matrix is about as fast (benchmarks/nt_xent.py --crossover)
 
 
 def contrastive_loss(
@@ -88,6 +38,7 @@ def contrastive_loss(
     *,
     missing_mask: Tensor | None = None,
     generator: torch.Generator | None = None,
+    same: Tensor | None = None,
 ) -> Tensor:
     """NT-Xent of two random views of a batch, on the encoder's output.
 
@@ -101,6 +52,7 @@ def contrastive_loss(
         augmenter: how views are made; noise 0.1 and marginal swaps of 20 % when left out.
         missing_mask: (N, D_num) bool, True where a number is missing.
         generator: source of the random draws.
+        same: (N,) equal numbers for equal events, which are no negatives of each other; see ``nt_xent``.
     """
     augmenter = augmenter if augmenter is not None else TabularAugmentation()
     (num1, cat1), (num2, cat2) = augmenter(numerical, categorical, cardinalities, generator)
@@ -108,7 +60,11 @@ def contrastive_loss(
     # One pass over both views: half the calls, and the same result as two, since rows do not mix in the encoder.
     z = model(torch.cat([num1, num2]), torch.cat([cat1, cat2]), return_embedding=True, **extra)
     z1, z2 = z.chunk(2)
-    return nt_xent(z1, z2, temperature)
+    return nt_xent(z1, z2, temperature, _chunk_size(len(z1)), same=same)
+
+
+def _chunk_size(events: int) -> Literal["auto"] | None:
+    return "auto" if events >= _STREAM_FROM else None
 
 
 class ContrastiveConfig(SSLConfig):
@@ -119,6 +75,9 @@ class ContrastiveConfig(SSLConfig):
     noise_level: float = Field(default=0.1, ge=0, description="standard deviation of the noise added to scaled numbers")
     dropout_prob: float = Field(default=0.2, ge=0, le=1, description="probability that a categorical cell is redrawn")
     swap: Literal["marginal", "uniform"] = Field(default="marginal", description="where a redrawn value comes from")
+    exclude_duplicates: bool = Field(
+        default=True, description="equal events of a batch are no negatives of each other; in logs there are many"
+    )
     projection_dim: int | None = Field(
         default=128, ge=1, description="length of the projection head's output; None = no head; or give decoder_config"
     )
@@ -167,16 +126,68 @@ class ContrastiveModel(SSLModel):
         )
 
     def calculate_loss(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-        """NT-Xent of two views of the batch, after the head."""
-        return contrastive_loss(
-            self._project,  # type: ignore[arg-type]
-            batch.numerical,
-            batch.categorical,
-            self.encoder.categorical_cardinalities,  # type: ignore[arg-type]
+        """NT-Xent of two views of the batch, after the head.
+
+        In training with several processes the views of the other processes are negatives too. Each process has the
+        mean over its own views: weighted by their number, the processes' losses average to that of one process with
+        the joint batch, and the gradients likewise.
+        """
+        views = self._views(batch, generator)
+        return self._loss(self._embed(views), batch)
+
+    def accumulate(
+        self, batch: Batch, parts: int, generator: torch.Generator | None, backward: Callable[[Tensor], None]
+    ) -> tuple[float, float]:
+        """See ``SSLModel.accumulate``; exact, all views stay negatives of each other (``cached_backward``).
+
+        The weight is the number of views. The views are those of ``calculate_loss`` with the same generator, but
+        dropout draws slice by slice.
+        """
+        views = self._views(batch, generator)
+        weight = 2.0 * len(batch.categorical)
+        loss = cached_backward(
+            lambda rows: self._embed(Batch(*(tensor[rows] for tensor in views))),
+            slices(len(batch.categorical), parts),
+            lambda z: self._loss(z, batch) * weight,
+            backward,
+            batch.categorical.device,
+        )
+        return float(loss), weight
+
+    def _views(self, batch: Batch, generator: torch.Generator | None) -> Batch:
+        """Two views of N events, (N, 2, D) each: a slice of the events holds both of theirs."""
+        cards: Sequence[int] = self.encoder.categorical_cardinalities  # type: ignore[assignment]
+        first, second = self.augmenter(batch.numerical, batch.categorical, cards, generator)
+        numerical, categorical = (torch.stack(pair, dim=1) for pair in zip(first, second, strict=True))
+        return Batch(numerical, categorical, torch.stack([batch.missing_mask] * 2, dim=1))
+
+    def _embed(self, views: Batch) -> Tensor:
+        """(n, 2, D) views -> (n, 2, d); first views first, as in ``contrastive_loss``, so that dropout falls alike."""
+        numerical, categorical, missing = (tensor.transpose(0, 1).flatten(0, 1) for tensor in views)
+        z = self._project(numerical, categorical, return_embedding=True, missing_mask=missing)
+        return z.unflatten(0, (2, -1)).transpose(0, 1)
+
+    def _loss(self, z: Tensor, batch: Batch) -> Tensor:
+        """NT-Xent of (N, 2, d) embeddings of the views of ``batch``."""
+        keys = row_keys(batch) if self.config.exclude_duplicates else None
+        chunk_size = _chunk_size(len(z))
+        if not self.training or world_size() == 1:
+            same = equal_rows(keys) if keys is not None else None
+            return nt_xent(z[:, 0], z[:, 1], self.config.temperature, chunk_size, same=same)
+        counts, own = row_counts(z)
+        negatives = _without(gather_with_gradient(z, counts), own).flatten(0, 1)
+        same = negatives_same = None
+        if keys is not None:  # numbers hold across the processes only if they are given to all rows together
+            numbers = equal_rows(gather_with_gradient(keys, counts))
+            same, negatives_same = numbers[own], _without(numbers, own).repeat_interleave(2)
+        return nt_xent(
+            z[:, 0],
+            z[:, 1],
             self.config.temperature,
-            self.augmenter,
-            missing_mask=batch.missing_mask,
-            generator=generator,
+            _chunk_size(sum(counts)),
+            same=same,
+            negatives=negatives,
+            negatives_same=negatives_same,
         )
 
     @torch.no_grad()
@@ -197,3 +208,7 @@ class ContrastiveModel(SSLModel):
         top1 = (others.argmax(1) == torch.arange(len(z1), device=z1.device)).float().mean()
         spread = z1.std(0).mean() * z1.shape[1] ** 0.5
         return {"top1": float(top1), "spread": float(spread)}
+
+
+def _without(tensor: Tensor, rows: slice) -> Tensor:
+    return torch.cat([tensor[: rows.start], tensor[rows.stop :]])

@@ -1,4 +1,4 @@
-"""NT-Xent against its written-out form, its closed form and its symmetries; the model around it."""
+"""The loss of two views of a batch, and the model around it; the loss itself is tested in ``test_nt_xent.py``."""
 
 from __future__ import annotations
 
@@ -11,127 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocsf_ssl_lib import Batch, ContrastiveConfig, ContrastiveModel, InputError, TabularAugmentation, TabularResNet
-from ocsf_ssl_lib.pretext import contrastive_loss, nt_xent
-
-
-def written_out(z1: Tensor, z2: Tensor, temperature: float) -> float:
-    """SimCLR's equation 1 as it stands in the paper: two loops, one candidate at a time."""
-    z = [v / v.norm() for v in [*z1.double(), *z2.double()]]
-    n = len(z1)
-    total = 0.0
-    for i in range(2 * n):
-        partner = i + n if i < n else i - n
-        others = sum(math.exp(float(z[i] @ z[k]) / temperature) for k in range(2 * n) if k != i)
-        total -= math.log(math.exp(float(z[i] @ z[partner]) / temperature) / others)
-    return total / (2 * n)
-
-
-def views(n: int = 6, d: int = 5, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(n)
-    z1 = torch.randn(n, d, generator=generator, dtype=dtype)
-    return z1, z1 + 0.7 * torch.randn(n, d, generator=generator, dtype=dtype)
-
-
-@pytest.mark.parametrize("n", [2, 3, 8])
-@pytest.mark.parametrize("temperature", [0.07, 0.1, 0.5, 1.0])
-def test_the_loss_is_the_papers_formula(n: int, temperature: float) -> None:
-    z1, z2 = views(n, dtype=torch.float64)
-    assert nt_xent(z1, z2, temperature).item() == pytest.approx(written_out(z1, z2, temperature), rel=1e-6)
-
-
-@pytest.mark.parametrize("n", [2, 4, 33])
-@pytest.mark.parametrize("chunk_size", [None, 3])
-def test_identical_embeddings_give_log_of_two_n_minus_one(n: int, chunk_size: int | None) -> None:
-    same = torch.ones(n, 7)
-    assert nt_xent(same, same, 0.1, chunk_size).item() == pytest.approx(math.log(2 * n - 1), abs=1e-5)
-
-
-def test_partners_alike_and_others_opposite_give_almost_no_loss() -> None:
-    z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    assert nt_xent(z, z, 0.1).item() < 1e-6
-    assert nt_xent(z, z.flip(0), 0.1).item() > 10  # partners swapped: as wrong as can be
-
-
-def test_the_two_views_are_treated_alike() -> None:
-    z1, z2 = views()
-    torch.testing.assert_close(nt_xent(z1, z2, 0.2), nt_xent(z2, z1, 0.2))
-
-
-def test_the_order_of_the_events_does_not_matter() -> None:
-    z1, z2 = views(9)
-    order = torch.randperm(9, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(nt_xent(z1, z2, 0.2), nt_xent(z1[order], z2[order], 0.2))
-
-
-def test_the_length_of_an_embedding_does_not_matter() -> None:
-    z1, z2 = views()
-    scale = torch.arange(1, 7)[:, None].float()
-    torch.testing.assert_close(nt_xent(z1, z2, 0.2), nt_xent(z1 * scale, z2 * 100, 0.2))
-
-
-@pytest.mark.parametrize("chunk_size", [None, 3])
-def test_gradients_are_those_of_the_function(chunk_size: int | None) -> None:
-    z1, z2 = (z.requires_grad_() for z in views(4, 3, torch.float64))
-    assert torch.autograd.gradcheck(lambda a, b: nt_xent(a, b, 0.3, chunk_size), (z1, z2))
-
-
-@pytest.mark.parametrize("chunk_size", [1, 4, 5, 14, 1000])
-def test_in_chunks_value_and_gradients_are_the_same(chunk_size: int) -> None:
-    a1, a2 = (z.clone().requires_grad_() for z in views(7, dtype=torch.float64))
-    b1, b2 = (z.detach().clone().requires_grad_() for z in (a1, a2))
-    plain, chunked = nt_xent(a1, a2, 0.1), nt_xent(b1, b2, 0.1, chunk_size)
-    torch.testing.assert_close(plain, chunked)
-    plain.backward()
-    chunked.backward()
-    torch.testing.assert_close(a1.grad, b1.grad)
-    torch.testing.assert_close(a2.grad, b2.grad)
-    assert a1.grad is not None
-    assert a1.grad.abs().sum() > 0
-
-
-@pytest.mark.parametrize("chunk_size", [None, 5])
-def test_a_small_temperature_gives_finite_loss_and_gradients(chunk_size: int | None) -> None:
-    for z1, z2 in (views(16), (torch.ones(4, 3), -torch.ones(4, 3))):
-        z1, z2 = z1.clone().requires_grad_(), z2.clone().requires_grad_()
-        loss = nt_xent(z1, z2, 0.01, chunk_size)
-        loss.backward()
-        assert torch.isfinite(loss)
-        assert z1.grad is not None
-        assert torch.isfinite(z1.grad).all()
-
-
-def test_an_embedding_of_zeros_gives_no_nan() -> None:
-    z = torch.zeros(3, 4, requires_grad=True)
-    loss = nt_xent(z, z, 0.1)
-    loss.backward()
-    assert loss.item() == pytest.approx(math.log(5), abs=1e-5)
-    assert z.grad is not None
-    assert torch.isfinite(z.grad).all()
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_a_batch_without_negatives_is_refused(n: int) -> None:
-    with pytest.raises(InputError, match="at least 2 events"):
-        nt_xent(torch.ones(n, 3), torch.ones(n, 3), 0.1)
-
-
-@pytest.mark.parametrize("temperature", [0.0, -0.1, float("nan")])
-def test_a_temperature_that_is_not_positive_is_refused(temperature: float) -> None:
-    with pytest.raises(InputError, match="temperature must be positive"):
-        nt_xent(*views(), temperature)
-
-
-@pytest.mark.parametrize("chunk_size", [0, -1])
-def test_a_chunk_size_that_is_not_positive_is_refused(chunk_size: int) -> None:
-    with pytest.raises(InputError, match="chunk_size must be positive"):
-        nt_xent(*views(), 0.1, chunk_size)
-
-
-@pytest.mark.parametrize("shapes", [((3, 4), (2, 4)), ((3, 4), (3, 5)), ((4,), (4,))])
-def test_views_of_unlike_shape_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
-    with pytest.raises(InputError, match="one shape"):
-        nt_xent(torch.ones(shapes[0]), torch.ones(shapes[1]), 0.1)
-
+from ocsf_ssl_lib.pretext import contrastive, contrastive_loss, nt_xent
 
 # ---- contrastive_loss: the form of the source text -------------------------------------------------------------
 
@@ -278,3 +158,118 @@ def test_the_top1_metric_never_lets_a_view_pick_itself() -> None:
 def test_a_protected_column_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="2 categorical columns"):
         ContrastiveModel(TabularResNet(1, [5, 6], d_model=8, num_blocks=1), ContrastiveConfig(protected=(2,)))
+
+
+# ---- equal events ----------------------------------------------------------------------------------------------
+
+
+def test_equal_events_of_a_batch_are_no_negatives_unless_asked_for() -> None:
+    numerical, categorical, cards = rows(4)
+    twice = torch.arange(8) % 4
+    batch = Batch(numerical[twice], categorical[twice], torch.zeros(8, 3, dtype=torch.bool))
+    losses = {}
+    for exclude in (True, False):
+        torch.manual_seed(0)
+        encoder = TabularResNet(3, cards, d_model=12, num_blocks=1, dropout=0.0)
+        model = ContrastiveModel(encoder, ContrastiveConfig(exclude_duplicates=exclude, noise_level=0, dropout_prob=0))
+        losses[exclude] = model.calculate_loss(batch).item()
+        z1, z2 = model(batch), model(batch)
+        expected = nt_xent(z1, z2, 0.1, same=twice if exclude else None).item()
+        assert losses[exclude] == pytest.approx(expected, rel=1e-5)
+    assert losses[False] > losses[True] + 0.3  # two of a kind cannot be told apart
+
+
+def test_a_big_batch_is_streamed_and_a_small_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def record(z1: Tensor, z2: Tensor, temperature: float, chunk_size: object, **_: object) -> Tensor:
+        asked.append(chunk_size)
+        return z1.sum() * 0
+
+    monkeypatch.setattr(contrastive, "nt_xent", record)
+    model, _ = model_and_batch()
+    for n in (256, 600):
+        numerical, categorical, _ = rows(n)
+        model.calculate_loss(Batch(numerical, categorical, torch.zeros(n, 3, dtype=torch.bool)))
+    assert asked == [None, "auto"]
+
+
+# ---- slices of a batch -----------------------------------------------------------------------------------------
+
+
+def model_and_big_batch(dropout: float, **options: object) -> tuple[ContrastiveModel, Batch]:
+    torch.manual_seed(0)
+    numerical, categorical, cards = rows(256)
+    encoder = TabularResNet(3, cards, d_model=32, num_blocks=2, dropout=dropout)
+    model = ContrastiveModel(encoder, ContrastiveConfig.from_dict(options))
+    return model.train(), Batch(numerical, categorical, torch.zeros(256, 3, dtype=torch.bool))
+
+
+def gradient(model: ContrastiveModel) -> Tensor:
+    parts = [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in model.parameters()]
+    model.zero_grad()
+    return torch.cat(parts)
+
+
+def noise() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 7, 300])
+def test_gradients_of_slices_are_those_of_the_batch(parts: int) -> None:
+    model, batch = model_and_big_batch(dropout=0.0)
+    loss = model.calculate_loss(batch, noise())
+    loss.backward()
+    expected = gradient(model)
+    calls: list[Tensor] = []
+
+    def backward(value: Tensor) -> None:
+        calls.append(value.detach())
+        (value / 512).backward()
+
+    total, weight = model.accumulate(batch, parts, noise(), backward)
+    assert weight == 512
+    assert total / weight == pytest.approx(loss.item(), rel=1e-5)
+    assert len(calls) == min(parts, 256)
+    torch.testing.assert_close(gradient(model), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_dropout_of_a_slice_is_the_same_in_both_passes() -> None:
+    model, batch = model_and_big_batch(dropout=0.3)
+    torch.manual_seed(5)
+    views = model._views(batch, noise())
+    pieces = [model._embed(Batch(*(t[start : start + 64] for t in views))) for start in range(0, 256, 64)]
+    model._loss(torch.cat(pieces), batch).backward()
+    expected, state = gradient(model), torch.get_rng_state()
+    torch.manual_seed(5)
+    model.accumulate(batch, 4, noise(), lambda value: (value / 512).backward())
+    torch.testing.assert_close(gradient(model), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    assert torch.equal(torch.get_rng_state(), state)  # and the next step does not draw these numbers again
+
+
+def test_four_batches_of_64_are_not_256_but_cached_gradients_are() -> None:
+    model, batch = model_and_big_batch(dropout=0.0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for seed in range(60):  # an untrained model is far from every event alike: there, any negatives do
+        optimizer.zero_grad()
+        model.calculate_loss(batch, torch.Generator().manual_seed(seed)).backward()
+        optimizer.step()
+    model.zero_grad()
+    model.calculate_loss(batch, noise()).backward()
+    whole = gradient(model)
+    views = model._views(batch, noise())
+    for start in range(0, 256, 64):
+        slice_of = Batch(*(t[start : start + 64] for t in batch))
+        z = model._embed(Batch(*(t[start : start + 64] for t in views)))
+        (model._loss(z, slice_of) / 4).backward()
+    naive = gradient(model)
+    model.accumulate(batch, 4, noise(), lambda value: (value / 512).backward())
+    cached = gradient(model)
+    assert F.cosine_similarity(whole, naive, dim=0) < 0.98
+    assert F.cosine_similarity(whole, cached, dim=0) > 0.99999
+
+
+def test_no_parts_are_refused() -> None:
+    model, batch = model_and_batch()
+    with pytest.raises(InputError, match="parts must be positive"):
+        model.accumulate(batch, 0, None, lambda value: None)
