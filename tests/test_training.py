@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -435,3 +436,31 @@ def test_a_device_that_is_not_there_is_refused_with_the_remedy() -> None:
     missing = "cuda" if torch.backends.mps.is_available() else "mps"  # a machine with both would be a curiosity
     with pytest.raises(InputError, match=f"device='{missing}' is not available"):
         run(contrastive(), device=missing)
+
+
+def test_by_default_the_device_is_found_and_its_absence_is_no_error() -> None:
+    assert TrainingConfig().device == "auto"
+    history = train_self_supervised(contrastive(), dataset(16), config=TrainingConfig(max_epochs=1), progress=False)
+    assert history.device.partition(":")[0] in ("cpu", "cuda", "mps")
+
+
+def test_an_epoch_asks_for_whole_batches_and_never_for_single_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    one_row = OCSFDataset.__getitem__
+
+    def watched(self: OCSFDataset, index: object) -> Batch:
+        asked.append(index)
+        return one_row(self, index)
+
+    monkeypatch.setattr(OCSFDataset, "__getitem__", watched)
+    run(contrastive(), n=40, validation=dataset(24, 1), max_epochs=1)
+    assert not any(isinstance(index, int) for index in asked)
+
+
+def test_training_in_bf16_calls_nothing_deprecated_and_keeps_the_weights_in_fp32() -> None:
+    model = contrastive()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = run(model, precision="bf16")
+    assert history.precision == "bf16"
+    assert {p.dtype for p in model.parameters()} == {torch.float32}

@@ -1,8 +1,8 @@
 """The fast training step on a processor: one context around the training loop, and the plain classes stay plain.
 
-A step of the plain code spends half of its time in matrix products, and 15 % on dropout's random numbers alone.
-Inside ``fast_step`` the residual blocks run a forward and a backward written by hand (``block.py``) with dropout masks
-that cost next to nothing (``masks.py``), and in bf16 the linear layers multiply in half precision (``linear.py``).
+A step of the plain code spends most of its time in matrix products, and a good part of the rest on dropout's random
+numbers. Inside ``fast_step`` the residual blocks run a forward and a backward written by hand (``block.py``) with cheap
+dropout masks (``masks.py``), and in bf16 the linear layers multiply in half precision (``linear.py``).
 ``benchmarks/profile_step.py`` shows where the time goes with it and without.
 """
 

@@ -40,7 +40,7 @@ def keep_masks(count: int, shape: torch.Size, probability: float) -> Tensor:
     """
     size = count * shape.numel()
     seed = int(torch.randint(torch.iinfo(torch.int64).max, (1,)))
-    # SFC64 is the fastest of numpy's bit generators: a quarter of the time of torch's own random bits.
+    # SFC64 is the fastest of numpy's bit generators, and faster than torch's own random bits.
     draws = np.random.SFC64(seed).random_raw(-(-size // 8)).view(np.uint8)[:size]
     kept = (draws >= _dropped_levels(probability)).view(np.int8)  # 0 or 1
     return torch.from_numpy(kept).neg_().view(count, *shape)

@@ -47,11 +47,9 @@ def cached_backward(
     z = torch.cat(parts).requires_grad_()
     value = loss(z)
     (grad,) = torch.autograd.grad(value, z)
-    after = _random_state(device)
     for piece, state, share in zip(pieces, states, grad.split([len(p) for p in parts]), strict=True):
-        _set_random_state(state, device)
+        _set_random_state(state, device)  # the last slice leaves the state where the first pass left it
         backward((embed(piece) * share).sum())
-    _set_random_state(after, device)
     return value.detach()
 
 

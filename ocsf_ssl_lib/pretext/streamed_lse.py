@@ -70,43 +70,43 @@ class _StreamedLSE(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, groups: Tensor, anchors: int, temperature: float, block: int, precision: Precision
     ) -> Tensor:
-        plain_powers = 1 / (temperature * math.log(2)) <= _SAFE_EXPONENT
-        ctx.options = (anchors, temperature, block, precision)
-        if plain_powers:
+        ctx.options = (anchors, temperature, block)
+        ctx.precision = precision
+        factor = _rounded(z, precision)
+        ctx.plain_powers = 1 / (temperature * math.log(2)) <= _SAFE_EXPONENT
+        if ctx.plain_powers:
             total = z.new_zeros(len(z))
-            for rows, cols, s in _blocks(z, groups, *ctx.options, unit=math.log(2)):
-                s.exp2_()
+            for rows, cols, s in _blocks(z, factor, groups, *ctx.options, unit=math.log(2)):
+                s.exp2_()  # torch's exp2_ is faster than its exp_
                 total[rows] += s.sum(1)
                 if cols != rows:
                     total[cols] += s.sum(0)
-            lse = total.log_()
-        else:
-            lse = z.new_full((len(z),), -math.inf)
-            for rows, cols, s in _blocks(z, groups, *ctx.options, unit=1.0):
-                lse[rows] = lse[rows].logaddexp(s.logsumexp(1))
-                if cols != rows:
-                    lse[cols] = lse[cols].logaddexp(s.logsumexp(0))
+            ctx.save_for_backward(z, groups, total)
+            return total[:anchors].log()
+        lse = z.new_full((len(z),), -math.inf)
+        for rows, cols, s in _blocks(z, factor, groups, *ctx.options, unit=1.0):
+            lse[rows] = lse[rows].logaddexp(s.logsumexp(1))
+            if cols != rows:
+                lse[cols] = lse[cols].logaddexp(s.logsumexp(0))
         ctx.save_for_backward(z, groups, lse)
-        ctx.plain_powers = plain_powers
         return lse[:anchors].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        z, groups, lse = ctx.saved_tensors
-        anchors, temperature, _, precision = ctx.options
-        # Of the softmax over a row's candidates, only anchors have one; a row without candidates has no gradient.
-        no_softmax = lse.isinf()
-        no_softmax[anchors:] = True
-        lse = lse.masked_fill(no_softmax, math.inf)  # exp(s - inf) = 0
-        weight = torch.zeros_like(lse)
+        z, groups, total_or_lse = ctx.saved_tensors
+        anchors, temperature, _ = ctx.options
+        alone = total_or_lse == (0 if ctx.plain_powers else -math.inf)  # rows without a row of another group
+        weight = torch.zeros_like(total_or_lse)  # none for the rows that are no anchors
         weight[:anchors] = upstream / temperature
-        weight.masked_fill_(no_softmax, 0.0)
+        weight.masked_fill_(alone, 0.0)
         if ctx.plain_powers:
-            weight *= torch.exp(-lse)
+            weight /= total_or_lse.masked_fill(alone, 1.0)
+        else:
+            lse = total_or_lse.masked_fill(alone, math.inf)  # exp(-inf - inf) = 0
         grad = torch.zeros_like(z)
-        factor = _rounded(z, precision)
-        for rows, cols, s in _blocks(z, groups, *ctx.options, unit=math.log(2) if ctx.plain_powers else 1.0):
+        factor = _rounded(z, ctx.precision)
+        for rows, cols, s in _blocks(z, factor, groups, *ctx.options, unit=math.log(2) if ctx.plain_powers else 1.0):
             # dL/ds_ij = weight_i softmax_ij + weight_j softmax_ji: as row i sees column j, and column j sees row i.
             if ctx.plain_powers:
                 g = s.exp2_().mul_(weight[rows, None] + weight[cols])
@@ -121,25 +121,17 @@ class _StreamedLSE(torch.autograd.Function):
 
 
 def _blocks(
-    z: Tensor,
-    groups: Tensor,
-    anchors: int,
-    temperature: float,
-    block: int,
-    precision: Precision,
-    *,
-    unit: float,
+    z: Tensor, factor: Tensor, groups: Tensor, anchors: int, temperature: float, block: int, *, unit: float
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Rows, columns and similarities / temperature / unit of the blocks on and above the diagonal.
 
-    Similarities within a group are minus infinity. The tensor is overwritten by the next one.
+    ``factor`` is ``z`` in the dtype of the products. Similarities within a group are minus
+    infinity. The tensor is overwritten by the next one.
     """
     edges = [*range(0, anchors, block), *range(anchors, len(z), block), len(z)]
     spans = [slice(a, b) for a, b in pairwise(edges)]
     first, last = groups[edges[:-1]].tolist(), groups[[e - 1 for e in edges[1:]]].tolist()
-    factor = _rounded(z, precision)
     buffer = z.new_empty(min(block, len(z)) ** 2)
-    half = torch.empty_like(buffer, dtype=factor.dtype)
     for i, rows in enumerate(spans):
         if rows.start >= anchors:
             return
@@ -151,7 +143,7 @@ def _blocks(
             if factor.dtype == s.dtype:
                 torch.mm(left, factor[cols].T, out=s)
             else:
-                s.copy_(torch.mm(left, factor[cols].T, out=half[: s.numel()].view(shape)))
+                s.copy_(left @ factor[cols].T)
             if first[i] <= last[j] and first[j] <= last[i]:  # the spans may share a group
                 s.masked_fill_(groups[rows, None] == groups[cols], -math.inf)
             yield rows, cols, s
