@@ -67,23 +67,23 @@ def changes(table: pd.DataFrame, groups: Sequence[str], name: str) -> Figure:
         name: of the measure.
     """
     shown = table[table["group"].isin(list(groups))]
-    rows = shown[["group", "setting"]].drop_duplicates()
-    rows = rows.sort_values("group", key=lambda g: g.map({k: i for i, k in enumerate(groups)}), kind="stable")
-    place = {pair: height for height, pair in enumerate(rows.itertuples(index=False, name=None))}
-    tasks = list(dict.fromkeys(shown["task"]))
-    fig, axes = subplots(len(tasks), 1, height=(0.95 + 0.25 * len(place)) * len(tasks), sharex=True)
-    for ax, task in zip(np.atleast_1d(axes), tasks, strict=True):
+    shown = shown.sort_values("group", key=lambda g: g.map({k: i for i, k in enumerate(groups)}), kind="stable")
+    count = shown.groupby("task", sort=False)["setting"].count()
+    fig, axes = subplots(
+        len(count), 1, height=0.95 * len(count) + 0.25 * len(shown), sharex=True, height_ratios=count + 1
+    )
+    for ax, task in zip(np.atleast_1d(axes), count.index, strict=True):
+        some = shown[shown["task"] == task]
         ax.axvline(0, color=MUTED, linestyle=LINESTYLES[3])
-        for row in shown[shown["task"] == task].itertuples():
-            height = place[row.group, row.setting]
+        for height, row in enumerate(some.itertuples()):
             ax.hlines(height, row.low, row.high, color=COLOURS[task], linewidth=2)
             ax.scatter(row.seeds, np.full(len(row.seeds), height), color=COLOURS[task], s=14)
             clear = row.low > 0 or row.high < 0
             face = VERMILION if clear else "none"
             ax.plot(row.mean, height, marker=MARKERS[4], ms=7, color=VERMILION, markerfacecolor=face)
         ax.set_title(task, fontsize=11)
-        ax.set_yticks(range(len(place)), [f"{group}: {setting}" for group, setting in place])
-        ax.set_ylim(len(place) - 0.4, -0.6)
+        ax.set_yticks(range(len(some)), some["group"] + ": " + some["setting"])
+        ax.set_ylim(len(some) - 0.4, -0.6)
         ax.grid(axis="x")
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.tick_params(labelbottom=True)
@@ -107,6 +107,7 @@ def loss_and_detection(table: pd.DataFrame) -> Figure:
         ax.scatter(some["loss"], some["precision"], color=COLOURS[task], marker=marker, s=30)
         ax.set_title(task, fontsize=11)
         ax.set_ylabel("change of AP")
+        ax.xaxis.set_major_locator(MaxNLocator(5))
     np.atleast_1d(axes)[-1].set_xlabel("change of the validation loss")
     return fig
 
