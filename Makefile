@@ -8,7 +8,7 @@ PY := $(BIN)/python
 ENV := $(VENV)/.installed
 HTML := _build/html/index.html
 PEERS := .venv-peers
-BENCHMARKS := read_events column_heads training_step
+BENCHMARKS := read_events column_heads training_step profile_step nt_xent
 
 # One thread: sums are then added in one order, and two test workers do not fight over two cores.
 export OMP_NUM_THREADS ?= 1
@@ -71,8 +71,9 @@ lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 bench: $(ENV)  ## measure speed and memory on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
 
-bench-peers: $(ENV) $(PEERS)/.installed  ## the same against PyTorch Tabular and TabularS3L
+bench-peers: $(ENV) $(PEERS)/.installed  ## the same against PyTorch Tabular, TabularS3L and lightly
 	@$(PY) benchmarks/against_peers.py
+	@$(PY) benchmarks/nt_xent.py --other "$$($(PY) benchmarks/peers/lightly_loss.py)"
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt benchmarks/peers/requirements-no-deps.txt
 	@tools/make_env.sh $(PEERS) $^

@@ -78,7 +78,7 @@ def other_loss(file: Path) -> Loss:
 
 def losses(other: Path | None) -> dict[str, Loss]:
     table = {name: ours(**options) for name, options in OURS.items()}
-    return table if other is None else {"other": other_loss(other), **table}
+    return table if other is None else {other.stem: other_loss(other), **table}
 
 
 def embeddings(pairs: int, width: int) -> tuple[Tensor, Tensor]:
@@ -176,7 +176,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
     for name, median in taken.items():
         megabytes, _ = memory(name, args.pairs, args)
         rows.append(row(name, args.pairs, args, median, args.repeats, megabytes))
-        print(f"{name:12s} {median:7.2f} s  {taken[first] / median:5.2f} x  {megabytes:6.0f} MB", flush=True)
+        print(f"{name:13s} {median:7.2f} s  {taken[first] / median:5.2f} x  {megabytes:6.0f} MB", flush=True)
     value, gradient = error_of_bf16(args.pairs, args.width)
     print(f"bf16 against fp32, relative: value {value:.1e}, gradient {gradient:.1e}")
     return rows
@@ -187,7 +187,7 @@ def scale(args: argparse.Namespace) -> list[dict[str, Any]]:
     for name, pairs in (("whole", 4096), ("blocks fp32", 65_536), ("blocks bf16", 65_536)):
         megabytes, taken = memory(name, pairs, args)
         rows.append(row(name, pairs, args, taken, 1, megabytes))
-        print(f"{name:12s} {pairs:6d} pairs {megabytes:6.0f} MB  {taken:7.1f} s, once", flush=True)
+        print(f"{name:13s} {pairs:6d} pairs {megabytes:6.0f} MB  {taken:7.1f} s, once", flush=True)
     return rows
 
 

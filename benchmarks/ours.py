@@ -46,6 +46,7 @@ def scarf(encoder: BaseEncoderConfig) -> ContrastiveConfig:
 TASKS: dict[str, SSLConfig] = {
     "contrastive": ContrastiveConfig(encoder_config=RESNET),
     "masked": MaskedFeatureConfig(encoder_config=RESNET),
+    "masked, mse": MaskedFeatureConfig(encoder_config=RESNET, numerical_loss="mse"),  # numbers as the source has them
     "denoising": DenoisingConfig(encoder_config=RESNET),
     "denoising, mse": DenoisingConfig(encoder_config=RESNET, numerical_loss="mse"),  # as PyTorch Tabular does it
     "scarf": scarf(RESNET),

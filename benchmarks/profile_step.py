@@ -41,7 +41,10 @@ RESULTS = Path(__file__).parent / "results"
 GROUPS = {
     "matrix products": ("mm", "addmm", "bmm"),
     "dropout": ("native_dropout", "native_dropout_backward", "bernoulli_", "bitwise_and_", MASKS),
-    "loss": ("_log_softmax", "_log_softmax_backward_data", "nll_loss_forward", "nll_loss_backward", "scatter"),
+    "loss": (
+        *("_log_softmax", "_log_softmax_backward_data", "nll_loss_forward", "nll_loss_backward"),
+        *("exp2_", "eq", "masked_fill_", "softplus", "softplus_backward"),  # of NT-Xent
+    ),
     "optimiser": (
         *("_fused_adamw_", "linalg_vector_norm"),
         *("Optimizer.step#AdamW.step", "Optimizer.zero_grad#AdamW.zero_grad"),
@@ -49,7 +52,7 @@ GROUPS = {
     "norms": ("native_layer_norm", "native_layer_norm_backward"),
     "element-wise": (
         *("add", "add_", "sub", "mul", "mul_", "div", "div_", "neg", "neg_", "copy_", "fill_", "clamp_min", "relu_"),
-        *("threshold_backward", "sum", "masked_fill", "masked_fill_", "where", "cat", "pow", "exp", "_foreach_mul_"),
+        *("threshold_backward", "sum", "masked_fill", "where", "cat", "pow", "exp", "_foreach_mul_"),
     ),
 }
 

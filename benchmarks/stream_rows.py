@@ -103,12 +103,13 @@ def train(folder: Path, rows: int, size: int) -> dict[str, object]:
     model = build_model(MaskedFeatureConfig(), len(preprocessor.numerical_names_), preprocessor.cardinalities_)
     stream = TimedStream(ParquetEvents(paths[: len(plan(size))]), preprocessor)
     epochs = max(1, REPEATED_ROWS // size)
-    config = TrainingConfig(max_epochs=epochs, device="cpu")
+    config = TrainingConfig(max_epochs=epochs, device="cpu", precision="auto")
     history = train_self_supervised(model, stream, None, config, progress=False)
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     return {
         "rows": len(stream),
         "epochs": epochs,
+        "precision": history.precision,
         "seconds": float(history.frame["seconds"].median()),
         "processor_seconds": statistics.median(stream.seconds),
         "peak_gb": int(peak.group(1)) * 1024 / 1e9 if peak else float("nan"),

@@ -53,7 +53,10 @@ def steps(rows: int, rounds: int, tasks: tuple[str, ...] = TASKS) -> list[Row]:
         torch.manual_seed(0)
         data = ours.dataset(rows)
         runs: dict[str, Callable[[], object]] = {SOURCE: source_training(task, rows).epoch}
-        runs |= {f"ours {name}": ours.OurTraining(task, data, name).epoch for name in PRECISIONS}
+        same = [task] if task == "contrastive" else [task, f"{task}, mse"]
+        for kind in same:
+            extra = kind.removeprefix(task)
+            runs |= {f"ours{extra}, {p}": ours.OurTraining(kind, data, p).epoch for p in PRECISIONS}
         seconds = in_turn(runs, rounds)
         for name, taken in seconds.items():
             found.append(

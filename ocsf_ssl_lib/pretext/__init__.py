@@ -8,7 +8,7 @@ from ocsf_ssl_lib.pretext.duplicates import equal_rows, row_keys
 from ocsf_ssl_lib.pretext.heads import ColumnHeads
 from ocsf_ssl_lib.pretext.masked import MaskedFeatureConfig, TabularResNetWithMFP, masked_feature_prediction_loss
 from ocsf_ssl_lib.pretext.multitask import MultiTaskConfig, MultiTaskModel
-from ocsf_ssl_lib.pretext.nt_xent import nt_xent
+from ocsf_ssl_lib.pretext.nt_xent_loss import nt_xent
 
 __all__ = [
     "ColumnHeads",

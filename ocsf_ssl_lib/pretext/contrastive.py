@@ -20,12 +20,12 @@ from ocsf_ssl_lib.pretext.augment import TabularAugmentation
 from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel, slices
 from ocsf_ssl_lib.pretext.duplicates import equal_rows, row_keys
 from ocsf_ssl_lib.pretext.grad_cache import cached_backward
-from ocsf_ssl_lib.pretext.nt_xent import nt_xent
+from ocsf_ssl_lib.pretext.nt_xent_loss import nt_xent
 
 __all__ = ["ContrastiveConfig", "ContrastiveModel", "contrastive_loss"]
 
 
-_STREAM_FROM = 512  # events of a batch; below, the whole matrix is about as fast (benchmarks/nt_xent.py --crossover)
+_STREAM_FROM = 128  # events of a batch; below, the whole matrix is as fast (benchmarks/nt_xent.py --crossover)
 
 
 def contrastive_loss(

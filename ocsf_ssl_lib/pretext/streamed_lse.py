@@ -81,7 +81,8 @@ class _StreamedLSE(torch.autograd.Function):
                 total[rows] += s.sum(1)
                 if cols != rows:
                     total[cols] += s.sum(0)
-            ctx.save_for_backward(z, groups, total)
+            kept = [s] if anchors == len(z) <= block else []  # a single block is worth its memory
+            ctx.save_for_backward(z, groups, total, *kept)
             return total[:anchors].log()
         lse = z.new_full((len(z),), -math.inf)
         for rows, cols, s in _blocks(z, factor, groups, *ctx.options, unit=1.0):
@@ -94,7 +95,7 @@ class _StreamedLSE(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        z, groups, total_or_lse = ctx.saved_tensors
+        z, groups, total_or_lse, *kept = ctx.saved_tensors
         anchors, temperature, _ = ctx.options
         alone = total_or_lse == (0 if ctx.plain_powers else -math.inf)  # rows without a row of another group
         weight = torch.zeros_like(total_or_lse)  # none for the rows that are no anchors
@@ -104,8 +105,11 @@ class _StreamedLSE(torch.autograd.Function):
             weight /= total_or_lse.masked_fill(alone, 1.0)
         else:
             lse = total_or_lse.masked_fill(alone, math.inf)  # exp(-inf - inf) = 0
-        grad = torch.zeros_like(z)
         factor = _rounded(z, ctx.precision)
+        if kept:
+            g = kept[0] * (weight[:, None] + weight)
+            return (g.to(factor.dtype) @ factor).to(z.dtype), None, None, None, None, None
+        grad = torch.zeros_like(z)
         for rows, cols, s in _blocks(z, factor, groups, *ctx.options, unit=math.log(2) if ctx.plain_powers else 1.0):
             # dL/ds_ij = weight_i softmax_ij + weight_j softmax_ji: as row i sees column j, and column j sees row i.
             if ctx.plain_powers:

@@ -188,7 +188,7 @@ def test_a_big_batch_is_streamed_and_a_small_one_is_not(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(contrastive, "nt_xent", record)
     model, _ = model_and_batch()
-    for n in (256, 600):
+    for n in (100, 200):
         numerical, categorical, _ = rows(n)
         model.calculate_loss(Batch(numerical, categorical, torch.zeros(n, 3, dtype=torch.bool)))
     assert asked == [None, "auto"]

@@ -121,13 +121,13 @@ def _streamed(
     """The same, ``log(exp(p) + exp(n)) - p = softplus(n - p)`` with n the log-sum-exp of a view's negatives."""
     order, rest = same.argsort(), negatives_same.argsort()  # equal events side by side: few blocks need a mask
     dtype = torch.promote_types(z1.dtype, torch.float32)
-    views = torch.stack([z1[order], z2[order]], dim=1).flatten(0, 1)  # (2N, d) partners side by side
-    z = F.normalize(torch.cat([views, negatives[rest]]).to(dtype), dim=1)  # (2N + K, d)
-    groups = torch.cat([same[order].repeat_interleave(2), negatives_same[rest]])
-    negative = log_sum_exp_of_negatives(z, groups, len(views), temperature, block, precision)  # (2N,)
-    pairs = z[: len(views)].unflatten(0, (-1, 2))  # (N, 2, d)
-    positive = (pairs[:, 0] * pairs[:, 1]).sum(1) / temperature  # (N,)
-    return F.softplus(negative - positive.repeat_interleave(2)).mean()
+    # Normalised before they are put in order: autograd then keeps z1 and z2 and no copy of them.
+    n1, n2, others = (F.normalize(z.to(dtype), dim=1) for z in (z1, z2, negatives))
+    positive = (n1 * n2).sum(1) / temperature  # (N,)
+    z = torch.cat([torch.stack([n1[order], n2[order]], dim=1).flatten(0, 1), others[rest]])  # partners side by side
+    groups = torch.cat([same[order].repeat_interleave(2), negatives_same[rest]])  # (2N + K,)
+    negative = log_sum_exp_of_negatives(z, groups, 2 * len(z1), temperature, block, precision)  # (2N,)
+    return F.softplus(negative - positive[order].repeat_interleave(2)).mean()
 
 
 def _products_in(precision: Precision | None, device: str) -> torch.autocast | nullcontext[None]:
