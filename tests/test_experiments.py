@@ -52,3 +52,33 @@ def test_every_method_of_simulated_detection_runs(monkeypatch: pytest.MonkeyPatc
     module, rows = experiment("simulated_detection", monkeypatch)
     module.run(0, 600, 0)
     assert len({row["method"] for row in rows}) == 18
+
+
+@pytest.mark.slow
+def test_every_setting_of_training_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("training_ablation", monkeypatch, EVENTS=700, EPOCHS=1, ENCODER=SMALL)
+    log = module.Log(0)
+    module.baselines(0, log)
+    for setting in module.SETTINGS:
+        module.run(0, log, *setting)
+    trained = [row for row in rows if row["task"] != "baseline"]
+    assert len({(row["task"], row["group"], row["setting"]) for row in trained}) == len(module.SETTINGS)
+    assert all(math.isfinite(row["average_precision"]) for row in rows)
+    assert all(math.isfinite(row["validation_loss"]) for row in trained)
+
+
+@pytest.mark.slow
+def test_contrastive_settings_are_judged_by_one_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _ = experiment("training_ablation", monkeypatch, EVENTS=700, ENCODER=SMALL)
+    log = module.Log(0)
+    cold = log.build("contrastive", 0, {})
+    hot = log.build("contrastive", 0, {"temperature": 1.0, "noise_level": 0.3, "dropout_prob": 0.6})
+    assert module.reached(hot, log.validation) == module.reached(cold, log.validation)  # the weights are the same
+
+
+@pytest.mark.slow
+def test_training_times_are_measured_for_each_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("training_times", monkeypatch, STEADY=600)
+    module.run(300)
+    assert [row["precision"] for row in rows] == ["fp32", "bf16"]
+    assert all(row["epoch_seconds"] > 0 and row["epochs_run"] == 2 for row in rows)

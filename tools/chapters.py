@@ -95,7 +95,8 @@ def environment_key(root: Path = ROOT) -> str:
     """Return a key of all that results depend on beside a chapter's own text."""
     files = [root / "requirements.txt"]
     files += (root / "ocsf_ssl_lib").rglob("*.py")
-    files += (p for p in (root / "experiments" / "results").rglob("*") if p.is_file())
+    for measured in ("experiments", "benchmarks"):
+        files += (p for p in (root / measured / "results").rglob("*") if p.is_file())
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0")

@@ -1,4 +1,4 @@
-"""The results of the experiments, wherever the package was installed from."""
+"""The results of the experiments and benchmarks, wherever the package was installed from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def published_results(name: str) -> pd.DataFrame:
-    """Rows that ``experiments/<name>.py`` measured: one per setting and seed.
+    """Rows that ``experiments/<name>.py`` or ``benchmarks/<name>.py`` measured: one per setting and seed.
 
     Args:
         name: of the experiment, without an ending.
@@ -21,7 +21,8 @@ def published_results(name: str) -> pd.DataFrame:
         FileNotFoundError: no such experiment.
     """
     # In a clone they stand beside the package, in an installed package inside of it.
-    for folder in (PACKAGE.parent / "experiments" / "results", PACKAGE / "results"):
+    beside = [PACKAGE.parent / folder / "results" for folder in ("experiments", "benchmarks")]
+    for folder in (*beside, PACKAGE / "results"):
         if (folder / f"{name}.csv").is_file():
             return pd.read_csv(folder / f"{name}.csv")
     raise FileNotFoundError(f"no results of an experiment called {name!r}")

@@ -84,11 +84,12 @@ def test_key_changes_with_package_pins_and_results(root: Path) -> None:
     keys.add(chapters.environment_key(root))
     (root / "requirements.txt").write_text("a==2\n")
     keys.add(chapters.environment_key(root))
-    (root / "experiments" / "results").mkdir(parents=True)
-    (root / "experiments" / "results" / "r.csv").write_text("1\n")
-    keys.add(chapters.environment_key(root))
-    assert len(keys) == 4
-    assert len({chapters.chapter_key(t, k) for t in "ab" for k in keys}) == 8
+    for measured in ("experiments", "benchmarks"):
+        (root / measured / "results").mkdir(parents=True)
+        (root / measured / "results" / "r.csv").write_text("1\n")
+        keys.add(chapters.environment_key(root))
+    assert len(keys) == 5
+    assert len({chapters.chapter_key(t, k) for t in "ab" for k in keys}) == 10
 
 
 def test_changed_notebooks_are_chosen_and_always_one(root: Path, notebook: Path, monkeypatch) -> None:
