@@ -84,8 +84,10 @@ def mean_over_ranks(model: nn.Module, total: float, weight: float, accelerator: 
     """
     learned = [p for p in model.parameters() if p.requires_grad]
     if accelerator.num_processes > 1:
-        sums = torch.tensor([total, weight], dtype=torch.float64, device=accelerator.device)
-        total, weight = accelerator.reduce(sums, "sum").tolist()
+        used = [float(p.grad is not None) for p in learned]
+        sums = torch.tensor([total, weight, *used], dtype=torch.float64, device=accelerator.device)
+        total, weight, *used = accelerator.reduce(sums, "sum").tolist()
+        learned = [p for p, ranks in zip(learned, used, strict=True) if ranks]  # what none used stays without gradient
         # A head that one rank had no use for takes part with nothing.
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in learned]
         flat = accelerator.reduce(torch.cat([part.flatten() for part in parts]), "sum")
