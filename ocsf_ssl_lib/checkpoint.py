@@ -191,7 +191,8 @@ class Checkpoints:
             message = f"no checkpoint after step {steps}: {error}; training goes on"
             warnings.warn(message, TrainingWarning, stacklevel=2)
             return
-        for old in self._found()[: -self.keep]:
+        # The oldest, and what a killed run had begun to write: a folder of checkpoints has one writer.
+        for old in [*self._found()[: -self.keep], *self.folder.glob(f".{PREFIX}*")]:
             shutil.rmtree(old, ignore_errors=True)
 
     def restore(self, state: RunState, rank: int) -> dict[str, Any] | None:

@@ -221,6 +221,7 @@ def test_what_a_killed_run_left_half_written_is_no_checkpoint(tmp_path: Path) ->
     (tmp_path / ".step-000000099.x1y2").mkdir()
     _, history = run(tmp_path, resume=True)
     assert history.notes == ("resumed from step-000000009",)
+    assert not list(tmp_path.glob(".*"))  # and is cleared away
 
 
 @pytest.mark.parametrize(
