@@ -74,16 +74,16 @@ CONFIGS: dict[str, type[SSLConfig]] = {"masked": MaskedFeatureConfig, "denoising
 class WarmDetector(OCSFAnomalyDetector):
     """A detector whose encoder starts from contrastive weights: the cure that is proposed for a cold start."""
 
-    def _train(self, data: OCSFDataset) -> Any:
+    def _train(self, train: Any, validation: OCSFDataset | None) -> Any:
         prep, masked = self.preprocessor_, self.model_
         names = prep.categorical_names_
         protected = tuple(names.index(c) for c in default_protected(names))
         config = ContrastiveConfig(encoder_config=ENCODER, seed=self.seed_, protected=protected)
         self.model_ = build_model(config, len(prep.numerical_names_), prep.cardinalities_)
-        super()._train(data)
+        super()._train(train, validation)
         masked.encoder.load_state_dict(self.model_.encoder.state_dict())
         self.model_ = masked
-        return super()._train(data)
+        return super()._train(train, validation)
 
 
 @torch.no_grad()
