@@ -13,26 +13,25 @@ before the loss. ``--record`` adds the rows to ``benchmarks/results/nt_xent.csv`
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
 import importlib.util
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import machine
 import torch
+from timing import in_turn
 from torch import Tensor
 
 from ocsf_ssl_lib import nt_xent
 
 TEMPERATURE = 0.1
-RESULTS = Path(__file__).parent / "results" / "nt_xent.csv"
 Loss = Callable[[Tensor, Tensor], Tensor]
 OURS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -92,13 +91,12 @@ def embeddings(pairs: int, width: int) -> tuple[Tensor, Tensor]:
 def seconds(table: dict[str, Loss], pairs: int, width: int, repeats: int) -> dict[str, float]:
     """Median process time of forward and backward, the candidates taking turns."""
     z1, z2 = embeddings(pairs, width)
-    times: dict[str, list[float]] = {name: [] for name in table}
-    for _ in range(repeats):
-        for name, loss in table.items():
-            z1.grad = z2.grad = None
-            start = time.process_time()
-            loss(z1, z2).backward()
-            times[name].append(time.process_time() - start)
+
+    def run(loss: Loss) -> None:
+        z1.grad = z2.grad = None
+        loss(z1, z2).backward()
+
+    times = in_turn({name: partial(run, loss) for name, loss in table.items()}, repeats, warm_up=0)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
@@ -141,25 +139,6 @@ def error_of_bf16(pairs: int, width: int) -> tuple[float, float]:
     (exact, gradient), (rounded, coarse) = results
     difference = sum(float((a - b).square().sum()) for a, b in zip(gradient, coarse, strict=True)) ** 0.5
     return abs(rounded - exact) / exact, difference / sum(float(a.square().sum()) for a in gradient) ** 0.5
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
-
-
-def record(rows: list[dict[str, Any]]) -> None:
-    where = {"date": datetime.date.today().isoformat(), "processor": processor(), "threads": 1}
-    rows = [where | {"torch": torch.__version__} | row for row in rows]
-    RESULTS.parent.mkdir(exist_ok=True)
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
 
 
 def row(
@@ -221,7 +200,7 @@ def main() -> None:
     if args.own_memory is not None:
         print_own_memory(args.own_memory, args)
         return
-    print(f"{processor()}, 1 thread, torch {torch.__version__}, d = {args.width}")
+    print(f"{machine.headline()}, d = {args.width}")
     rows: list[dict[str, Any]] = []
     if args.blocks:
         blocks(args)
@@ -230,7 +209,7 @@ def main() -> None:
     else:
         rows = scale(args) if args.scale else compare(args)
     if args.record and rows:
-        record(rows)
+        machine.record("nt_xent", rows)
 
 
 if __name__ == "__main__":

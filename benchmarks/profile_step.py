@@ -12,30 +12,26 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
+import machine
+import ours
 import pandas as pd
 import torch
+from timing import in_turn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
+from workload import BATCH, WIDTH
 
-from ocsf_ssl_lib import Batch, OCSFDataset, SSLModel, available_ssl_models, build_model, fast_step
+from ocsf_ssl_lib import Batch, OCSFDataset, SSLModel, fast_step
 from ocsf_ssl_lib.fast import block
 from ocsf_ssl_lib.training import adamw
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
-import record
-
-BATCH, NUMBERS, VALUES = 256, 50, (100, 50, 200, 1000)
 TASKS = ("contrastive", "masked", "denoising")
 KINDS = ("plain", "fast fp32", "fast bf16")
 MASKS = "dropout masks"
-RESULTS = Path(__file__).parent / "results"
 
 # The profiler's names of what a step is made of; the first group that knows the name gets the time.
 GROUPS = {
@@ -63,7 +59,7 @@ def context_of(kind: str, model: SSLModel) -> AbstractContextManager[None]:
 
 def stepper(task: str, batch: Batch, kind: str) -> Callable[[], None]:
     """A model of its own, and a function that makes one step with it."""
-    model = build_model(available_ssl_models()[task][1](), NUMBERS, [v + 3 for v in VALUES])
+    model = ours.OurTraining(task, OCSFDataset.of(batch), "fp32").model
     model.prepare(OCSFDataset.of(batch))
     model.train()
     optimizer = adamw(model, 1e-3, 1e-4)
@@ -82,20 +78,8 @@ def stepper(task: str, batch: Batch, kind: str) -> Callable[[], None]:
 
 def products(dtype: torch.dtype) -> Callable[[], object]:
     """The product that a step consists of: two views of a batch through one layer."""
-    x, weight = torch.randn(2 * BATCH, 256).to(dtype), torch.randn(256, 256).to(dtype)
+    x, weight = torch.randn(2 * BATCH, WIDTH).to(dtype), torch.randn(WIDTH, WIDTH).to(dtype)
     return lambda: x @ weight.T
-
-
-def medians(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of processor time; the pieces of work take turns."""
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(repeats + 3):
-        for name, run in work.items():
-            start = time.process_time()
-            run()
-            if number >= 3:
-                times[name].append(time.process_time() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def shares(step: Callable[[], None], steps: int = 10) -> dict[str, float]:
@@ -131,18 +115,16 @@ def name_the_masks() -> None:
 
 def measure(repeats: int) -> pd.DataFrame:
     """One row for each task, kind of step and group."""
-    generator = torch.Generator().manual_seed(0)
-    ids = [torch.randint(3, v + 3, (BATCH,), generator=generator) for v in VALUES]
-    numbers = torch.randn(BATCH, NUMBERS, generator=generator)
-    batch = Batch(numbers, torch.stack(ids, 1), torch.zeros(BATCH, NUMBERS, dtype=torch.bool))
+    batch = ours.dataset(BATCH).tensors
     peak_of = {"fp32": products(torch.float32), "bf16": products(torch.bfloat16)}
     rows: list[dict[str, Any]] = []
     for task in TASKS:
         steps: dict[str, Callable[[], Any]] = {kind: stepper(task, batch, kind) for kind in KINDS}
-        seconds = medians(steps | peak_of, repeats)
+        times = in_turn(steps | peak_of, repeats, warm_up=3)
+        seconds = {name: statistics.median(taken) for name, taken in times.items()}
         for kind in KINDS:
             precision = "bf16" if kind.endswith("bf16") else "fp32"
-            peak = 2 * 2 * BATCH * 256 * 256 / seconds[precision]  # floating-point operations per second
+            peak = 2 * 2 * BATCH * WIDTH**2 / seconds[precision]  # floating-point operations per second
             common = {
                 "task": task,
                 "kind": kind,
@@ -164,7 +146,7 @@ def main() -> None:
     torch.set_num_threads(1)
     name_the_masks()
     table = measure(arguments.repeats)
-    print(f"{record.hardware()}, torch {torch.__version__}, batch of {BATCH}, medians of {arguments.repeats} steps")
+    print(f"{machine.headline()}; batch of {BATCH}, medians of {arguments.repeats} steps")
     for (task, kind), part in table.groupby(["task", "kind"], sort=False):
         first = part.iloc[0]
         print(
@@ -174,7 +156,7 @@ def main() -> None:
         print("  " + ", ".join(f"{row.part} {row.share:.0%}" for row in part.itertuples()))
     if arguments.record:
         table["repeats"] = arguments.repeats
-        record.append("profile_step", table.to_dict("records"), RESULTS)
+        machine.record("profile_step", table.to_dict("records"))
 
 
 if __name__ == "__main__":

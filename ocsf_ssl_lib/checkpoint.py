@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ocsf_ssl_lib.artifact import Artifact, load_artifact, save_artifact
+from ocsf_ssl_lib.distributed import from_first
 from ocsf_ssl_lib.early_stopping import EarlyStopping
 from ocsf_ssl_lib.errors import InputError, TrainingWarning
 from ocsf_ssl_lib.pretext.base import SSLModel
@@ -164,15 +165,13 @@ class Checkpoints:
                 "or choose another folder"
             )
 
-    def due(self, steps: int, every_steps: int | None, every_minutes: float | None, accelerator: Accelerator) -> bool:
+    def due(self, steps: int, every_steps: int | None, every_minutes: float | None) -> bool:
         """Whether it is time to write, after so many steps of the whole run; all ranks give the same answer."""
         if every_steps is not None and steps % every_steps == 0:
             return True
-        late = every_minutes is not None and time.monotonic() - self._written >= 60 * every_minutes
-        if every_minutes is None or accelerator.num_processes == 1:
-            return late
-        clock = torch.tensor([float(late and accelerator.is_main_process)], device=accelerator.device)
-        return bool(accelerator.reduce(clock, "sum").item())
+        if every_minutes is None:
+            return False
+        return from_first(time.monotonic() - self._written >= 60 * every_minutes)
 
     def save(self, state: RunState, steps: int, settings: dict[str, Any], accelerator: Accelerator) -> None:
         """Write the checkpoint of a run after so many steps, and drop the oldest.

@@ -65,8 +65,7 @@ def same_start(model: nn.Module, seed: int, accelerator: Accelerator) -> int:
     if accelerator.num_processes > 1:
         for tensor in [*model.parameters(), *model.buffers()]:
             broadcast(tensor)
-        seed = int(broadcast(torch.tensor([seed], device=accelerator.device)).item())
-    return seed
+    return from_first(seed)
 
 
 @torch.no_grad()

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import warnings
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -22,8 +20,8 @@ from torch.utils.data import Dataset
 
 from ocsf_ssl_lib.batching import BatchPlan, checked_rank
 from ocsf_ssl_lib.columns import NUMBER_SHARE, choose_columns, epoch_milliseconds
-from ocsf_ssl_lib.errors import DataWarning, InputError
-from ocsf_ssl_lib.scaling import NumberScaler
+from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.scaling import NumberScaler, as_numbers
 from ocsf_ssl_lib.vocabulary import Vocabulary
 
 __all__ = ["Batch", "FeatureArrays", "OCSFDataset", "OCSFPreprocessor"]
@@ -242,7 +240,7 @@ class OCSFPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         values = np.full((len(frame), len(self.numerical_names_)), np.nan)
         for k, name in enumerate(self.numerical_names_):
             if name in frame.columns:
-                values[:, k] = _as_numbers(frame[name], name, quiet)
+                values[:, k] = as_numbers(frame[name], name, quiet=quiet)
         return values
 
     def _category(self, frame: pd.DataFrame, name: str, time_share: float = NUMBER_SHARE) -> pd.Series:
@@ -374,43 +372,6 @@ def _source(name: str, frame: pd.DataFrame) -> tuple[str, str]:
     """The column a feature is read from, and what is derived from it: ``time@hour`` -> ``time``, ``hour``."""
     base, _, part = name.rpartition("@")  # but "@timestamp" and whatever stands in the table are columns themselves
     return (base, part) if base and name not in frame.columns else (name, "")
-
-
-def _as_numbers(column: pd.Series, name: str, quiet: bool) -> np.ndarray:
-    """Any dtype -> float64 with NaN; says so, unless ``quiet``, when something that was there is not a number."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column.astype("Float64").to_numpy("float64", na_value=np.nan)
-    if pd.api.types.is_timedelta64_dtype(column):
-        return column.dt.total_seconds().to_numpy("float64")
-    if pd.api.types.is_datetime64_any_dtype(column) and column.notna().any():
-        raise InputError(
-            f"numerical column {name!r} holds times; take '{name}@hour' and '{name}@weekday' as categories"
-        )
-    if column.isna().all():
-        return np.full(len(column), np.nan)
-    try:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
-    except OverflowError:  # an integer of more than 308 digits
-        numbers = np.array([_as_number(v) for v in column])
-    lost = column.notna().to_numpy() & np.isnan(numbers)
-    if lost.any() and not quiet:
-        example = column.to_numpy(dtype=object)[lost][0]
-        warnings.warn(
-            f"numerical column {name!r}: {int(lost.sum())} of {len(column)} values are not numbers "
-            f"(such as {str(example)[:40]!r}) and count as missing",
-            DataWarning,
-            stacklevel=4,
-        )
-    return numbers
-
-
-def _as_number(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    except (TypeError, ValueError):
-        return math.nan
 
 
 def _some(columns: pd.Index, limit: int = 12) -> str:

@@ -1,16 +1,19 @@
-"""Stage 2c: quantities -> numbers of about unit size, without letting one huge value squeeze the rest."""
+"""Stage 2c: quantities -> numbers, and numbers of about unit size: one huge value must not squeeze the rest."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.errors import DataWarning, InputError
 
-__all__ = ["NumberScaler"]
+__all__ = ["NumberScaler", "as_numbers"]
 
 MAX_QUANTILES = 1000  # landmarks of the empirical distribution; finer ones changed nothing on 100 000 rows
 SUBSAMPLE = 200_000  # rows that place the landmarks
@@ -84,3 +87,40 @@ class NumberScaler:
         rank = np.where(finite < r["low"], r["edge"], np.where(finite > r["high"], 1 - r["edge"], rank))
         rank = np.clip(rank, r["edge"], 1 - r["edge"])
         return np.where(missing, 0.0, ndtri(np.where(missing, 0.5, rank))).astype(np.float32)
+
+
+def as_numbers(column: pd.Series, name: str, *, quiet: bool = False) -> np.ndarray:
+    """Any dtype -> float64 with NaN; says so, unless ``quiet``, when something that was there is not a number."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("Float64").to_numpy("float64", na_value=np.nan)
+    if pd.api.types.is_timedelta64_dtype(column):
+        return column.dt.total_seconds().to_numpy("float64")
+    if pd.api.types.is_datetime64_any_dtype(column) and column.notna().any():
+        raise InputError(
+            f"numerical column {name!r} holds times; take '{name}@hour' and '{name}@weekday' as categories"
+        )
+    if column.isna().all():
+        return np.full(len(column), np.nan)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    except OverflowError:  # an integer of more than 308 digits
+        numbers = np.array([_as_number(v) for v in column])
+    lost = column.notna().to_numpy() & np.isnan(numbers)
+    if lost.any() and not quiet:
+        example = column.to_numpy(dtype=object)[lost][0]
+        warnings.warn(
+            f"numerical column {name!r}: {int(lost.sum())} of {len(column)} values are not numbers "
+            f"(such as {str(example)[:40]!r}) and count as missing",
+            DataWarning,
+            stacklevel=4,
+        )
+    return numbers
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        return math.nan

@@ -208,7 +208,7 @@ def _run(
                 state.seconds = time.perf_counter() - start
                 bar.update(task, advance=1, loss=loss)
                 done = state.steps(steps)
-                if disk and disk.due(done, config.checkpoint_steps, config.checkpoint_minutes, accelerator):
+                if disk and disk.due(done, config.checkpoint_steps, config.checkpoint_minutes):
                     disk.save(state, done, settings, accelerator)
             row = {
                 "epoch": float(state.epoch),

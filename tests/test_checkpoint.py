@@ -15,15 +15,14 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from tiny import CARDS, dataset
 
 from ocsf_ssl_lib import (
     ContrastiveConfig,
     DenoisingConfig,
     EncoderConfig,
-    FeatureArrays,
     History,
     InputError,
     MaskedFeatureConfig,
@@ -37,16 +36,8 @@ from ocsf_ssl_lib import (
 )
 from ocsf_ssl_lib import checkpoint as checkpoint_module
 
-CARDS = [8, 6]
 TINY = EncoderConfig(d_model=8, num_blocks=1)
 KILLS = int(os.environ.get("OCSF_KILLS", "2"))  # `make test-all` asks for 20
-
-
-def dataset(n: int, seed: int = 0) -> OCSFDataset:
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(3, 6, n)
-    numbers = np.column_stack([codes + rng.normal(0, 0.1, n), rng.normal(size=n)]).astype(np.float32)
-    return OCSFDataset(FeatureArrays(numbers, np.column_stack([codes, codes]), np.zeros((n, 2), bool)))
 
 
 class Killed(BaseException):

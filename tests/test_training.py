@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.tracking import GeneralTracker
+from tiny import CARDS, dataset
 from torch import Tensor, nn
 
 from ocsf_ssl_lib import (
@@ -20,7 +21,6 @@ from ocsf_ssl_lib import (
     ContrastiveModel,
     EarlyStopping,
     EncoderConfig,
-    FeatureArrays,
     History,
     InputError,
     OCSFDataset,
@@ -33,15 +33,6 @@ from ocsf_ssl_lib import (
 from ocsf_ssl_lib.pretext import SSLConfig
 from ocsf_ssl_lib.pretext.heads import targets_of
 from ocsf_ssl_lib.training import adamw, evaluate_loss, warmup_cosine
-
-CARDS = [8, 6]
-
-
-def dataset(n: int, seed: int = 0) -> OCSFDataset:
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(3, 6, n)
-    numbers = np.column_stack([codes + rng.normal(0, 0.1, n), rng.normal(size=n)]).astype(np.float32)
-    return OCSFDataset(FeatureArrays(numbers, np.column_stack([codes, codes]), np.zeros((n, 2), bool)))
 
 
 def contrastive(dropout: float = 0.1, seed: int = 0) -> ContrastiveModel:

@@ -22,6 +22,7 @@ from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import Batch, OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.parquet_events import ParquetEvents
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
+from ocsf_ssl_lib.pretraining import hold_out
 from ocsf_ssl_lib.streaming import EventStream
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
@@ -161,7 +162,11 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.history_: History | None = None
         self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
         if self.objective_ != UNTRAINED:
-            train, held = self._streamed(X) if isinstance(X, ParquetEvents) else self._hold_out(data)
+            train, held = (
+                self._streamed(X)
+                if isinstance(X, ParquetEvents)
+                else hold_out(data, self.validation_fraction, self.seed_)
+            )
             self.history_ = self._train(train, held)
         most = MAX_REFERENCE if isinstance(X, ParquetEvents) else len(data)
         most = LIKELIHOOD_ROWS if self.score_name_ == "likelihood" else most
@@ -289,16 +294,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             return self.objective
         return self.model_config.name if self.model_config is not None else "masked"
 
-    def _hold_out(self, data: OCSFDataset) -> tuple[OCSFDataset, OCSFDataset | None]:
-        """Events to train on, and events to validate on if at least two can be spared; drawn one by one."""
-        order = np.random.default_rng(self.seed_).permutation(len(data))
-        held = int(len(data) * self.validation_fraction)
-        if held < 2:
-            return data, None
-        return data.rows(np.sort(order[held:])), data.rows(np.sort(order[:held]))
-
     def _streamed(self, events: ParquetEvents) -> tuple[EventStream, OCSFDataset | None]:
-        """The same of events in files: a stream to train on, some stretches in memory to validate on."""
+        """Events in files: a stream to train on, some stretches in memory to validate on."""
         rows = min(HELD_ROWS, int(len(events) * self.validation_fraction))
         train, held = events.hold_out(rows) if rows >= 2 else (events, None)
         validation = EventStream(held, self.preprocessor_).sample(len(held)) if held is not None else None
