@@ -64,7 +64,8 @@ def gradient(task: str) -> dict[str, Tensor]:
     model.augmenter, model.draw_mask = FixedViews(), fixed_mask  # type: ignore[assignment]
     denoising.corrupt = fixed_corruption  # type: ignore[assignment]
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    config = TrainingConfig(max_epochs=1, batch_size=EVENTS // world, device="cpu")
+    # Without clipping, which would hide a gradient of the wrong length.
+    config = TrainingConfig(max_epochs=1, batch_size=EVENTS // world, device="cpu", gradient_clip=1e9)
     history = train_self_supervised(model, dataset(), None, config)
     found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     return found | {"loss": torch.tensor(history.frame["train_loss"].tolist())}
