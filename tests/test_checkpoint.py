@@ -129,6 +129,15 @@ def test_every_way_of_running_resumes_exactly(options: dict[str, object], tmp_pa
     assert history.stopped_early == whole.stopped_early
 
 
+def test_best_weights_from_before_the_kill_come_back_at_the_end(tmp_path: Path) -> None:
+    options = {"patience": 9, "min_delta": 10.0}  # no epoch after the first counts as better
+    alone, whole = run(None, **options)
+    killed(tmp_path, 40, **options)
+    resumed, history = run(tmp_path, resume=True, **options)
+    assert history.best_epoch == whole.best_epoch == 0
+    assert same_weights(alone, resumed)
+
+
 def test_a_run_can_be_killed_again_and_again(tmp_path: Path) -> None:
     alone, _ = run(None)
     killed(tmp_path, 5)
