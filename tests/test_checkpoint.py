@@ -129,12 +129,13 @@ def test_every_way_of_running_resumes_exactly(options: dict[str, object], tmp_pa
     assert history.stopped_early == whole.stopped_early
 
 
-def test_best_weights_from_before_the_kill_come_back_at_the_end(tmp_path: Path) -> None:
-    options = {"patience": 9, "min_delta": 10.0}  # no epoch after the first counts as better
+def test_patience_and_the_best_weights_count_on_from_before_the_kill(tmp_path: Path) -> None:
+    options = {"patience": 3, "min_delta": 10.0}  # no epoch after the first counts as better
     alone, whole = run(None, **options)
-    killed(tmp_path, 40, **options)
+    assert (whole.best_epoch, whole.stopped_early, len(whole.frame)) == (0, True, 4)
+    killed(tmp_path, 40, **options)  # in the fourth epoch
     resumed, history = run(tmp_path, resume=True, **options)
-    assert history.best_epoch == whole.best_epoch == 0
+    assert (history.best_epoch, history.stopped_early, len(history.frame)) == (0, True, 4)
     assert same_weights(alone, resumed)
 
 
