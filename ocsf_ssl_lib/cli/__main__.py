@@ -1,0 +1,5 @@
+"""``python -m ocsf_ssl_lib.cli``, which torchrun needs."""
+
+from ocsf_ssl_lib.cli import main
+
+main()
