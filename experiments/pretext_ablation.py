@@ -32,7 +32,7 @@ from ocsf_ssl_lib import (
     split_by_time,
 )
 from ocsf_ssl_lib.columns import default_protected
-from ocsf_ssl_lib.detect.scores import MahalanobisScorer
+from ocsf_ssl_lib.detect.embedding_scores import MahalanobisScorer
 from ocsf_ssl_lib.events import simulate_events
 from ocsf_ssl_lib.features import Batch
 from ocsf_ssl_lib.pretext.base import SSLConfig

@@ -5,7 +5,7 @@
 
 Train on the first 70 % of the time, anomalies included and unlabelled; test once on the rest. All detectors see the
 same features; all that look for neighbours, on the columns or on embeddings, compare with at most
-``scores.MAX_REFERENCE`` training rows.
+``embedding_scores.MAX_REFERENCE`` training rows.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ from ocsf_ssl_lib import (
 )
 from ocsf_ssl_lib.columns import default_protected
 from ocsf_ssl_lib.detect.baselines import BASELINES, marginal_frequency, one_hot
-from ocsf_ssl_lib.detect.scores import KNNScorer, LikelihoodScorer, MahalanobisScorer
+from ocsf_ssl_lib.detect.embedding_scores import KNNScorer, MahalanobisScorer
+from ocsf_ssl_lib.detect.likelihood_scores import LikelihoodScorer
 from ocsf_ssl_lib.events import simulate_events
 from ocsf_ssl_lib.pretext.base import SSLConfig, SSLModel
 from ocsf_ssl_lib.pretraining import hold_out

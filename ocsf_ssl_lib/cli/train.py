@@ -26,12 +26,15 @@ def train(
         str, typer.Option(help="What to learn: contrastive, masked, denoising, multitask, or untrained.")
     ] = "masked",
     score: Annotated[
-        str | None, typer.Option(help="likelihood, mahalanobis or knn; default: what suits the objective.")
+        str | None,
+        typer.Option(help="combined, likelihood, typicality, mahalanobis or knn; default: what suits."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=0, help="At most so many passes over the events.")] = 20,
+    epochs: Annotated[
+        int | None, typer.Option(min=0, help="At most so many passes over the events; default: 1500 steps' worth.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Events per step.")] = 256,
-    width: Annotated[int, typer.Option(min=1, help="Width of the encoder (d_model).")] = 256,
-    blocks: Annotated[int, typer.Option(min=0, help="Residual blocks of the encoder.")] = 6,
+    width: Annotated[int, typer.Option(min=1, help="Width of the encoder (d_model).")] = 128,
+    blocks: Annotated[int, typer.Option(min=0, help="Residual blocks of the encoder.")] = 3,
     contamination: Annotated[float, typer.Option(help="Share of events to flag.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same model.")] = 42,
     device: Annotated[str, typer.Option(help="auto takes a GPU if there is one; cpu.")] = "auto",

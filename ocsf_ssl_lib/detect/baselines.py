@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
-from ocsf_ssl_lib.detect.scores import MAX_REFERENCE
+from ocsf_ssl_lib.detect.embedding_scores import MAX_REFERENCE
 from ocsf_ssl_lib.features import FeatureArrays
 from ocsf_ssl_lib.vocabulary import UNKNOWN_ID
 

@@ -15,11 +15,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ocsf_ssl_lib.columns import default_protected
+from ocsf_ssl_lib.detect.combined_score import Evidence
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
-from ocsf_ssl_lib.detect.scores import MAX_REFERENCE, make_scorer
+from ocsf_ssl_lib.detect.scores import ScoreName, make_scorer
 from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import Batch, OCSFDataset, OCSFPreprocessor
+from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.parquet_events import ParquetEvents
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
 from ocsf_ssl_lib.pretraining import hold_out
@@ -32,7 +33,13 @@ UNTRAINED = "untrained"
 EMBED_BATCH = 4096  # events per forward pass when nothing is learned
 FIT_ROWS = 200_000  # of a stream: events that the preprocessor learns from
 HELD_ROWS = 100_000  # of a stream: at most so many events are held out, in memory
-LIKELIHOOD_ROWS = 10_000  # training events that tell how surprising each column usually is, drawn at random from more
+SCORE_ROWS = 20_000  # training events that a score learns from, drawn at random from more
+REFERENCE_ROWS = 5000  # of them are kept in the model, to show what is normal beside what is not
+ENCODER = EncoderConfig(d_model=128, num_blocks=3)  # a sixth of the default encoder's work, and it ranks as well
+STEPS = 1500  # training steps, if the number of epochs is left open
+MOST_EPOCHS = 300  # of a small table
+PATIENCE = 0.2  # of the epochs: how long training goes on without improvement
+OFFSET_TAIL = 10  # anomalies expected among held-out events that are enough to place the threshold by them alone
 
 
 class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
@@ -45,16 +52,18 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             weights, as a baseline. ``None`` takes that of ``model_config``, or else ``masked``, which ranks best on
             simulated events, split by time (``experiments/simulated_detection.py --show``); the tutorial this package
             grew from has ``contrastive``.
-        score: ``mahalanobis`` or ``knn``, on the embeddings; ``likelihood``, of each cell given the others (objectives
-            that predict cells); ``None`` takes ``likelihood`` for ``masked`` and ``mahalanobis`` for the others.
-            Likelihood knows a number only by the interval it falls into, and was behind ``mahalanobis`` on the labelled
-            tables of ``experiments/detection.py``.
-        encoder_config: size of the encoder.
+        score: ``combined`` of five (see ``CombinedScorer``), which ranks best over many tables
+            (``experiments/detection.py --show``); ``likelihood`` or ``typicality`` of the cells, each given the others;
+            ``mahalanobis`` or ``knn`` on the embeddings. ``None`` takes ``combined`` where the objective predicts
+            cells (the first three need that), else ``mahalanobis``.
+        encoder_config: size of the encoder; ``None`` takes a small one, of width 128 and 3 blocks.
         model_config: options of the pretext task; its ``encoder_config``, ``seed`` and ``protected`` are replaced.
-        max_epochs: passes over the training events, at most.
+        max_epochs: passes over the training events, at most; ``None`` takes as many as make up 1500 steps, at most
+            300: a table of a thousand rows needs many passes, one of a million less than one.
         batch_size: events per training step.
         validation_fraction: share of the training events held out to decide when to stop.
-        patience: epochs without improvement before training stops.
+        patience: epochs without improvement before training stops; ``None`` takes a fifth of the epochs, at least 3.
+        learning_rate: peak of the schedule (``experiments/training_ablation.py --show``).
         contamination: share of the training events that ``predict`` would call anomalies.
         scaling: of the numbers, see ``OCSFPreprocessor``.
         max_categories: per column, see ``OCSFPreprocessor``.
@@ -74,6 +83,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         model_: the trained ``SSLModel``.
         history_: what happened in training; ``None`` after ``load``.
         offset_: the score below which ``predict`` says -1.
+        reference_: up to 5000 training events, as the preprocessor gives them.
         objective_: the pretext task that was used.
         seed_: the seed that was used.
 
@@ -90,14 +100,15 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         numerical_cols: Sequence[str] | None = None,
         categorical_cols: Sequence[str] | None = None,
         objective: str | None = None,
-        score: Literal["mahalanobis", "knn", "likelihood"] | None = None,
+        score: ScoreName | None = None,
         *,
         encoder_config: BaseEncoderConfig | None = None,
         model_config: SSLConfig | None = None,
-        max_epochs: int = 20,
+        max_epochs: int | None = None,
         batch_size: int = 256,
         validation_fraction: float = 0.1,
-        patience: int = 5,
+        patience: int | None = None,
+        learning_rate: float = 3e-3,
         contamination: float = 0.01,
         scaling: Literal["quantile", "standard"] = "quantile",
         max_categories: int = 1000,
@@ -121,6 +132,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.learning_rate = learning_rate
         self.contamination = contamination
         self.scaling = scaling
         self.max_categories = max_categories
@@ -138,8 +150,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         """Learn what is usual.
 
         ``ParquetEvents`` are streamed, for more events than fit in memory: the preprocessor is fitted on a sample of
-        200 000, the score on one of 20 000 (``likelihood``: 10 000), both spread over all files; at most 100 000
-        events are held out for validation, the last ones of some row groups, see ``ParquetEvents.hold_out``.
+        200 000 spread over all files; at most 100 000 events are held out for validation, the last ones of some row
+        groups, see ``ParquetEvents.hold_out``. The score learns from at most 20 000 of the events trained on.
 
         Args:
             X: training events, mostly normal ones, at least two; a DataFrame, or events in Parquet files.
@@ -151,32 +163,42 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         """
         self._check_options()
         self.objective_ = self._objective()
-        self.score_name_ = self._score_name()
-        scorer = make_scorer(self.score_name_)
         self.seed_ = self._seed()
         frame = X.sample(FIT_ROWS, seed=self.seed_) if isinstance(X, ParquetEvents) else X
         self.preprocessor_ = OCSFPreprocessor(**self.preprocessor_options()).fit(frame)
         self.n_features_in_ = self.preprocessor_.n_features_in_
         data = OCSFDataset.from_frame(self.preprocessor_, frame)
         self.model_ = self._new_model()
+        self.score_name_ = self._score_name()
+        self.scorer_ = make_scorer(self.score_name_, self.seed_)
         self.history_: History | None = None
         self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
+        train: OCSFDataset | EventStream = data
+        held: OCSFDataset | None = None
         if self.objective_ != UNTRAINED:
-            train, held = (
-                self._streamed(X)
-                if isinstance(X, ParquetEvents)
-                else hold_out(data, self.validation_fraction, self.seed_)
-            )
+            if isinstance(X, ParquetEvents):
+                train, held = self._streamed(X)
+            else:
+                train, held = hold_out(data, self.validation_fraction, self.seed_)
             self.history_ = self._train(train, held)
-        most = MAX_REFERENCE if isinstance(X, ParquetEvents) else len(data)
-        most = LIKELIHOOD_ROWS if self.score_name_ == "likelihood" else most
-        if len(data) > most:
-            chosen = np.random.default_rng(self.seed_).choice(len(data), most, replace=False)
-            data = data.rows(np.sort(chosen))
-        evidence = self._evidence(data)
-        self.scorer_ = scorer.fit(evidence)
-        self.offset_ = float(np.quantile(self.scorer_.score(evidence), self.contamination))
+        self._fit_score(train.sample(SCORE_ROWS) if isinstance(train, EventStream) else train, held)
         return self
+
+    def _fit_score(self, train: OCSFDataset, held: OCSFDataset | None) -> None:
+        """Learn from events trained on which scores are usual, and the threshold from events held out."""
+        rng = np.random.default_rng(self.seed_)
+
+        def some(data: OCSFDataset, most: int) -> OCSFDataset:
+            return data if len(data) <= most else data.rows(np.sort(rng.choice(len(data), most, replace=False)))
+
+        known = some(train, SCORE_ROWS)
+        self.reference_ = FeatureArrays(*(t.cpu().numpy() for t in some(known, REFERENCE_ROWS).tensors))
+        evidence = self._evidence(known)
+        self.scorer_.fit(evidence)
+        scores = self.scorer_.score(self._evidence(some(held, SCORE_ROWS))) if held is not None else np.empty(0)
+        if len(scores) * self.contamination < OFFSET_TAIL:  # too few to place a quantile so far out
+            scores = np.concatenate([scores, self.scorer_.score(evidence)])
+        self.offset_ = float(np.quantile(scores, self.contamination))
 
     def preprocessor_options(self) -> dict[str, Any]:
         """The arguments of this detector that are its preprocessor's."""
@@ -264,7 +286,9 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         name = "contrastive" if self.objective_ == UNTRAINED else self.objective_
         model_class, config_class = available_ssl_models()[self.model_config.name if self.model_config else name]
         base = self.model_config if self.model_config is not None else config_class()
-        encoder_config = self.encoder_config if self.encoder_config is not None else base.encoder_config
+        encoder_config = base.encoder_config
+        if self.encoder_config is not None or self.model_config is None:
+            encoder_config = self.encoder_config or ENCODER
         names = self.preprocessor_.categorical_names_
         if isinstance(self.protected, str) and self.protected != "auto":
             raise InputError(f"protected must be 'auto' or a list of columns, however: {self.protected!r}")
@@ -287,7 +311,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
     def _score_name(self) -> str:
         if self.score is not None:
             return self.score
-        return "likelihood" if self.objective_ == "masked" else "mahalanobis"
+        return "combined" if hasattr(self.model_, "cell_surprise") else "mahalanobis"
 
     def _objective(self) -> str:
         if self.objective is not None:
@@ -302,7 +326,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         return EventStream(train, self.preprocessor_), validation
 
     def _train(self, train: OCSFDataset | EventStream, validation: OCSFDataset | None) -> History:
-        config = self._training_config(min(self.batch_size, max(2, len(train))), self.seed_)
+        batch_size = min(self.batch_size, max(2, len(train)))
+        config = self._training_config(batch_size, self.seed_, len(train) // batch_size)
         return train_self_supervised(
             self.model_,
             train,
@@ -313,14 +338,21 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             progress=self.progress,
         )
 
-    def _training_config(self, batch_size: int, seed: int) -> TrainingConfig:
-        options = {"max_epochs": self.max_epochs, "patience": self.patience, "device": self.device}
-        options |= {"precision": self.precision, "threads": self.threads}
+    def _training_config(self, batch_size: int, seed: int, steps_per_epoch: int = 1) -> TrainingConfig:
+        epochs = self.max_epochs
+        if epochs is None:
+            epochs = min(MOST_EPOCHS, max(1, round(STEPS / steps_per_epoch)))
+        patience = max(3, round(PATIENCE * epochs)) if self.patience is None else self.patience
+        options = {"max_epochs": epochs, "patience": patience, "device": self.device}
+        options |= {"precision": self.precision, "threads": self.threads, "learning_rate": self.learning_rate}
         return TrainingConfig.from_dict(options | {"batch_size": batch_size, "seed": seed})
 
-    def _evidence(self, data: OCSFDataset) -> np.ndarray:
-        """What the scorer judges: embeddings (N, d_model), or surprise of cells (N, D)."""
-        return self._cells(data) if self.score_name_ == "likelihood" else self._embed(data)
+    def _evidence(self, data: OCSFDataset) -> Any:
+        """What the scorer judges: embeddings (N, d_model), surprise of cells (N, D), or an ``Evidence`` of both."""
+        if self.scorer_.looks_at == "all":
+            features = FeatureArrays(*(t.cpu().numpy() for t in data.tensors))
+            return Evidence(features, self._embed(data), self._cells(data))
+        return self._cells(data) if self.scorer_.looks_at == "cells" else self._embed(data)
 
     def _embed(self, data: OCSFDataset) -> np.ndarray:
         width: int = self.model_.encoder.d_model  # type: ignore[assignment]
