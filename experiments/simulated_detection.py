@@ -14,7 +14,7 @@ import argparse
 
 import numpy as np
 import pandas as pd
-from objectives import baseline_scores, objective_scores
+from objectives import SOURCE_SIZE, baseline_scores, objective_scores
 from record import RESULTS, append, done
 
 from ocsf_ssl_lib import OCSFPreprocessor, detection_report, split_by_time
@@ -55,7 +55,7 @@ def run(seed: int, events: int, epochs: int) -> None:
     for scored in baseline_scores(a, b, prep.cardinalities_, seed, missing):
         record(*scored)
     for name, (objective, score_names) in OBJECTIVES.items():
-        options = {"max_epochs": epochs, "random_state": seed}
+        options = SOURCE_SIZE | {"max_epochs": epochs, "random_state": seed}
         for scored in objective_scores(name, objective, score_names, train, test, missing, **options):
             record(*scored)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,8 @@ from ocsf_ssl_lib import (
     OCSFDataset,
     train_ocsf_anomaly_detector,
 )
-from ocsf_ssl_lib.detect.scores import LikelihoodScorer
+from ocsf_ssl_lib.detect.combined_score import Evidence
+from ocsf_ssl_lib.detect.likelihood_scores import LikelihoodScorer
 
 Make = Callable[..., OCSFAnomalyDetector]
 
@@ -323,9 +325,12 @@ def test_every_objective_has_a_score_of_its_own_accord(
     detector = make_detector(objective=objective, max_epochs=1).fit(events)
     assert detector.model_.config.name == objective
     assert detector.score is None
-    assert detector.score_name_ == ("likelihood" if objective == "masked" else "mahalanobis")
-    evidence = detector.cell_surprise(events).to_numpy() if objective == "masked" else detector.transform(events)
-    np.testing.assert_allclose(detector.score_samples(events), detector.scorer_.score(evidence))
+    assert detector.score_name_ == ("mahalanobis" if objective == "contrastive" else "combined")
+    shown: Any = detector.transform(events)
+    if objective != "contrastive":
+        features = detector.preprocessor_.transform(events)
+        shown = Evidence(features, shown, detector.cell_surprise(events).to_numpy())
+    np.testing.assert_allclose(detector.score_samples(events), detector.scorer_.score(shown))
     assert detector.score_samples(events.head(0)).shape == (0,)
     assert (detector.predict(events) == -1).mean() == pytest.approx(0.01, abs=0.005)
 
@@ -382,11 +387,12 @@ def test_a_config_of_another_task_is_refused_with_its_objective(make_detector: M
     with pytest.raises(InputError, match="give objective='contrastive'"):
         make_detector(objective="masked", model_config=ContrastiveConfig()).fit(events)
     by_config = make_detector(model_config=MaskedFeatureConfig(), max_epochs=0).fit(events)
-    assert (by_config.objective_, by_config.score_name_) == ("masked", "likelihood")
+    assert (by_config.objective_, by_config.score_name_) == ("masked", "combined")
     assert make_detector(objective=None, max_epochs=0).fit(events).objective_ == "masked"
     untrained = make_detector(objective="untrained", model_config=MaskedFeatureConfig()).fit(events)
     assert untrained.model_.config.name == "masked"
-    assert untrained.score_name_ == "mahalanobis"
+    assert untrained.score_name_ == "combined"
+    assert make_detector(objective="untrained").fit(events).score_name_ == "mahalanobis"
 
 
 def test_options_of_any_task_and_encoder_reach_the_model(make_detector: Make, events: pd.DataFrame) -> None:
@@ -413,15 +419,37 @@ def test_columns_are_protected_by_default_where_views_are_made(
     assert explicit.model_.config.protected == (0,)
 
 
-def test_many_training_events_are_sampled_to_fit_the_likelihood(
+def test_many_training_events_are_sampled_to_fit_the_score(
     make_detector: Make, events: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.LIKELIHOOD_ROWS", 50)
+    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.SCORE_ROWS", 50)
+    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.REFERENCE_ROWS", 20)
     lengths: list[int] = []
     fit = LikelihoodScorer.fit
     monkeypatch.setattr(LikelihoodScorer, "fit", lambda self, cells: lengths.append(len(cells)) or fit(self, cells))
-    make_detector(objective="masked", max_epochs=0).fit(events)
+    detector = make_detector(objective="masked", score="likelihood", max_epochs=0).fit(events)
     assert lengths == [50]
+    assert {len(part) for part in detector.reference_} == {20}
+
+
+def test_the_number_of_epochs_suits_the_size_of_the_table(make_detector: Make, events: pd.DataFrame) -> None:
+    detector = make_detector(max_epochs=None)
+    small, middle, large = (detector._training_config(256, 0, steps) for steps in (3, 100, 4000))
+    assert (small.max_epochs, middle.max_epochs, large.max_epochs) == (300, 15, 1)
+    assert (small.patience, middle.patience, large.patience) == (60, 3, 3)
+    assert detector._training_config(256, 0, 100).learning_rate == detector.learning_rate
+
+
+def test_the_threshold_comes_from_events_held_out_where_there_are_enough(
+    make_detector: Make, events: pd.DataFrame
+) -> None:
+    options = {"objective": "masked", "max_epochs": 1, "validation_fraction": 0.5}
+    few = make_detector(contamination=0.01, **options).fit(events)
+    many = make_detector(contamination=0.2, **options).fit(events)
+    order = np.random.default_rng(0).permutation(len(events))  # hold_out's, seed 0
+    held = many.score_samples(events.iloc[np.sort(order[: len(events) // 2])])
+    assert many.offset_ == pytest.approx(np.quantile(held, 0.2))
+    assert few.offset_ == pytest.approx(np.quantile(few.score_samples(events), 0.01), rel=0.2)
 
 
 # ---- does it find anything? ------------------------------------------------------------------------------------

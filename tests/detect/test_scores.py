@@ -1,22 +1,27 @@
-"""Scores of embeddings: higher is more normal, and what was learned is plain arrays."""
+"""Scores of embeddings and of cells: higher is more normal, and what was learned is plain arrays."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ocsf_ssl_lib import InputError
-from ocsf_ssl_lib.detect.scores import (
-    LEAST_SPREAD,
-    SCORERS,
-    KNNScorer,
-    LikelihoodScorer,
-    MahalanobisScorer,
-    make_scorer,
-)
+from ocsf_ssl_lib.detect.combined_score import Evidence
+from ocsf_ssl_lib.detect.embedding_scores import KNNScorer, MahalanobisScorer
+from ocsf_ssl_lib.detect.likelihood_scores import LEAST_SPREAD, LikelihoodScorer, TypicalityScorer
+from ocsf_ssl_lib.detect.scores import SCORERS, make_scorer
+from ocsf_ssl_lib.features import FeatureArrays
 
 RNG = np.random.default_rng(0)
 CLOUD = (RNG.normal(size=(500, 4)) * [5, 1, 1, 0.1] + 3).astype(np.float32)
+
+
+def shown(name: str, rows: np.ndarray) -> Any:
+    """Rows of numbers as what the scorer of that name looks at."""
+    features = FeatureArrays(rows, np.full((len(rows), 1), 3), np.zeros(rows.shape, bool))
+    return Evidence(features, rows, rows) if make_scorer(name).looks_at == "all" else rows
 
 
 def test_the_mahalanobis_score_is_minus_the_squared_distance() -> None:
@@ -109,28 +114,49 @@ def test_cells_without_a_say_change_nothing_in_the_others() -> None:
     np.testing.assert_allclose(with_nan.score(np.column_stack([test, [NAN]])), scorer.score(test))
 
 
+def test_too_little_surprise_is_unusual_too() -> None:
+    scorer = TypicalityScorer().fit(RNG.normal(5, 1, (1000, 3)))
+    usual, quiet, loud = (scorer.score(np.full((1, 3), v))[0] for v in (5.0, 1.0, 9.0))
+    assert usual > -0.2
+    assert quiet == pytest.approx(loud, rel=0.1)
+    assert quiet < usual - 3
+
+
+def test_a_training_event_is_not_its_own_neighbour() -> None:
+    rows = RNG.normal(size=(60, 6)).astype(np.float32)
+    scorer = KNNScorer(n_neighbors=3).fit(rows)
+    alone = [KNNScorer(n_neighbors=3).fit(np.delete(rows, i, axis=0)).score(rows[i : i + 1])[0] for i in range(60)]
+    np.testing.assert_allclose(scorer.training_scores(rows), alone, atol=1e-5)
+    few = KNNScorer(n_neighbors=3, max_reference=10).fit(rows)
+    away = np.setdiff1d(np.arange(60), few._chosen(60))
+    np.testing.assert_allclose(few.training_scores(rows)[away], few.score(rows)[away], atol=1e-6)
+    one = KNNScorer().fit(rows[:1])
+    np.testing.assert_array_equal(one.training_scores(rows[:1]), one.score(rows[:1]))
+
+
 @pytest.mark.parametrize("name", SCORERS)
 def test_an_outlier_scores_lower_than_any_training_event(name: str) -> None:
-    scorer = make_scorer(name).fit(CLOUD)
+    scorer = make_scorer(name).fit(shown(name, CLOUD))
     outlier = CLOUD.mean(0, keepdims=True)
     outlier[0, 2] += 60  # upwards: to a likelihood, fewer nats are more normal
-    assert scorer.score(outlier)[0] < scorer.score(CLOUD).min()
+    assert scorer.score(shown(name, outlier))[0] < scorer.score(shown(name, CLOUD)).min()
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_the_state_holds_all_that_was_learned(name: str) -> None:
-    scorer = make_scorer(name).fit(CLOUD)
+    scorer = make_scorer(name).fit(shown(name, CLOUD))
     again = make_scorer(name).load_state(scorer.state())
-    np.testing.assert_array_equal(again.score(CLOUD), scorer.score(CLOUD))
-    assert all(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in scorer.state().values())
+    np.testing.assert_array_equal(again.score(shown(name, CLOUD)), scorer.score(shown(name, CLOUD)))
+    assert all(isinstance(v, np.ndarray) and v.dtype.kind in "fi" for v in scorer.state().values())
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_a_score_does_not_depend_on_the_other_rows(name: str) -> None:
-    scorer = make_scorer(name).fit(CLOUD)
-    np.testing.assert_allclose(scorer.score(CLOUD[3:4]), scorer.score(CLOUD)[3:4], rtol=1e-5, atol=1e-6)
+    scorer = make_scorer(name).fit(shown(name, CLOUD))
+    alone, among = scorer.score(shown(name, CLOUD[3:4])), scorer.score(shown(name, CLOUD))[3:4]
+    np.testing.assert_allclose(alone, among, rtol=1e-5, atol=1e-6)
 
 
 def test_an_unknown_score_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'mahalanobis', 'knn', 'likelihood', however: score='lof'"):
+    with pytest.raises(InputError, match="'mahalanobis', 'knn', however: score='lof'"):
         make_scorer("lof")

@@ -1,0 +1,86 @@
+"""Five scores on one scale: nats of a tail probability, and their mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer, Evidence, TailNats
+from ocsf_ssl_lib.features import FeatureArrays
+
+RNG = np.random.default_rng(1)
+
+
+def evidence(n: int, seed: int = 0) -> Evidence:
+    rng = np.random.default_rng(seed)
+    features = FeatureArrays(
+        rng.normal(size=(n, 2)).astype(np.float32), rng.integers(3, 7, (n, 3)), np.zeros((n, 2), bool)
+    )
+    return Evidence(features, rng.normal(size=(n, 8)).astype(np.float32), rng.exponential(size=(n, 5)))
+
+
+def test_nats_are_the_log_of_the_share_that_scores_as_low() -> None:
+    scores = RNG.normal(size=10_000)
+    nats = TailNats().fit(scores)
+    assert nats(np.quantile(scores, [0.5, 0.2, 0.06])) == pytest.approx(-np.log([0.5, 0.2, 0.06]), rel=1e-2)
+    assert nats(scores).mean() == pytest.approx(1, abs=0.02)  # as of an exponential variable
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_nats_do_not_depend_on_the_unit_of_the_score(scale: float) -> None:
+    scores = RNG.normal(size=500)
+    new = np.array([-9.0, -1.0, 3.0])
+    np.testing.assert_allclose(
+        TailNats().fit(scale * scores + 7)(scale * new + 7), TailNats().fit(scores)(new), rtol=1e-6
+    )
+
+
+def test_the_tail_of_an_exponential_goes_on_in_a_line() -> None:
+    nats = TailNats().fit(-RNG.exponential(size=100_000))
+    np.testing.assert_allclose(nats(-np.array([5.0, 10.0, 20.0])), [5, 10, 20], rtol=0.05)
+    fine = nats(np.linspace(-20, 0, 2001))
+    assert (np.diff(fine) <= 1e-9).all()  # never more unusual for a higher score, also where the tail begins
+
+
+@pytest.mark.parametrize("scores", [np.zeros(50), np.repeat([0.0, 1.0], [3, 97]), np.array([1.0, 2.0])])
+def test_scores_that_repeat_give_finite_nats(scores: np.ndarray) -> None:
+    nats = TailNats().fit(scores)(np.array([-5.0, 0.0, 1.0, 9.0]))
+    assert np.isfinite(nats).all()
+    assert (nats >= 0).all()
+    assert (np.diff(nats) <= 0).all()
+    assert nats[0] > nats[-1]
+
+
+def test_a_training_event_has_about_one_nat_whatever_the_member() -> None:
+    train = evidence(4000)
+    scorer = CombinedScorer().fit(train)
+    new = evidence(2000, seed=9)
+    for name, nats in scorer.nats(new).items():
+        assert nats.mean() == pytest.approx(1, abs=0.15), name
+    assert scorer.score(new).mean() == pytest.approx(-1, abs=0.1)
+
+
+def test_each_member_sees_what_is_unusual_for_it_alone() -> None:
+    train = evidence(2000)
+    scorer = CombinedScorer().fit(train)
+    usual = evidence(1, seed=3)
+    before = scorer.nats(usual)
+
+    def rises(event: Evidence) -> set[str]:
+        return {name for name, nats in scorer.nats(event).items() if nats[0] > before[name][0] + 2}
+
+    assert rises(usual._replace(cells=usual.cells + 20)) == {"likelihood"}
+    assert rises(usual._replace(cells=np.zeros_like(usual.cells) - 9)) == {"likelihood"}
+    far = usual.features._replace(numerical=np.full((1, 2), 8, np.float32))
+    assert "marginal" in rises(usual._replace(features=far))
+    clusters = train._replace(embeddings=np.abs(train.embeddings))
+    other = CombinedScorer().fit(clusters)
+    assert other.nats(usual._replace(embeddings=-np.ones((1, 8), np.float32)))["neighbours"][0] > 5
+
+
+def test_evidence_gives_rows_of_all_its_parts() -> None:
+    whole = evidence(10)
+    part = whole.rows(np.array([7, 2]))
+    np.testing.assert_array_equal(part.cells, whole.cells[[7, 2]])
+    np.testing.assert_array_equal(part.features.categorical, whole.features.categorical[[7, 2]])
+    np.testing.assert_array_equal(part.embeddings, whole.embeddings[[7, 2]])
