@@ -63,6 +63,8 @@ _HOME = {
     "nt_xent": "pretext",
     "pretrain": "pretraining",
     "read_events": "events",
+    "score_on_ray": "detect.ray_engine",
+    "score_parquet": "detect.bulk",
     "simulate_events": "events",
     "split_by_time": "evaluate",
     "train_ocsf_anomaly_detector": "detect",

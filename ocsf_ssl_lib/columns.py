@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["PROTECTED_FIELDS", "ColumnChoice", "choose_columns", "default_protected", "epoch_milliseconds"]
+__all__ = ["KEY", "PROTECTED_FIELDS", "ColumnChoice", "choose_columns", "default_protected", "epoch_milliseconds"]
+
+KEY = "metadata.uid"  # what OCSF calls the id of an event
 
 # Fields whose value IS the meaning of an OCSF event: swapping success for failure does not give another view
 # of the same event, it gives another event. Augmentation never touches them by default.

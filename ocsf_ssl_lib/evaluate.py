@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.errors import InputError
 
 __all__ = ["FEW_POSITIVES", "detection_report", "split_by_time"]
 
 FEW_POSITIVES = 20  # below this, figures move by 0.1 and more from seed to seed: claim nothing
-KEY = "metadata.uid"
 
 
 def split_by_time(

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events._assemble import assemble
 from ocsf_ssl_lib.events._flatten import Chunk
-from ocsf_ssl_lib.events._parquet import PARQUET, add_partitions, damage, rows_of, schema_of
+from ocsf_ssl_lib.events._parquet import PARQUET, ROWS, add_partitions, damage, rows_of, schema_of
 from ocsf_ssl_lib.events._sources import STDIN, list_sources, open_source
 from ocsf_ssl_lib.period import Period
 
-__all__ = ["ParquetEvents", "Piece"]
+__all__ = ["EventBatch", "ParquetEvents", "Piece"]
 
 SPREAD = 32  # row groups that a sample is drawn from: enough for every hour and weekday of a log in order of time
 TIME = "time"
@@ -41,6 +41,14 @@ class Piece(NamedTuple):
     def rows(self) -> int:
         """How many."""
         return self.stop - self.start
+
+
+class EventBatch(NamedTuple):
+    """N events that stand together in one file."""
+
+    path: str
+    rows: np.ndarray  # (N,) int64: their rows in the file, counted from 0
+    frame: pd.DataFrame
 
 
 class _File(NamedTuple):
@@ -102,6 +110,10 @@ class ParquetEvents:
     def __len__(self) -> int:
         return sum(piece.rows for piece in self.pieces)
 
+    def path(self, piece: Piece) -> str:
+        """The file that a piece is in."""
+        return self._files[piece.file].path
+
     def read(self, piece: Piece, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The events of a piece.
 
@@ -113,10 +125,27 @@ class ParquetEvents:
             InputError: the file is damaged, or is another than when this object was made.
         """
         wanted = self.columns if columns is None else tuple(columns)
-        chunks = list(self._chunks(piece, wanted))
-        known = {".".join(path) for path in chunks[0].columns}
-        chunks[0].columns |= {(name,): pa.nulls(chunks[0].rows) for name in wanted if name not in known}
-        return _frame(chunks, wanted)
+        return _frame(_with_all(list(self._chunks(piece, wanted)), wanted), wanted)
+
+    def batches(self, piece: Piece, columns: Sequence[str] | None = None, *, rows: int = ROWS) -> Iterator[EventBatch]:
+        """The events of a piece in their order, a few at a time: also a row group that does not fit in memory.
+
+        Args:
+            piece: one of ``pieces``.
+            columns: dotted names; all when left out.
+            rows: at most so many events at a time, and never more than 16 384.
+
+        Raises:
+            InputError: as in ``read``; ``rows`` is not positive.
+        """
+        if rows < 1:
+            raise InputError(f"rows of a batch must be positive, however: {rows}")
+        wanted = self.columns if columns is None else tuple(columns)
+        for places, chunk in self._numbered(piece, wanted):
+            for start in range(0, chunk.rows, rows):
+                some = np.arange(start, min(start + rows, chunk.rows))
+                part = chunk if len(some) == chunk.rows else _take(chunk, some)
+                yield EventBatch(self.path(piece), places[some], _frame(_with_all([part], wanted), wanted))
 
     def sample(self, rows: int, columns: Sequence[str] | None = None, *, seed: int = 0) -> pd.DataFrame:
         """About ``rows`` events in their order, drawn at random from up to 32 row groups spread over all files.
@@ -195,19 +224,28 @@ class ParquetEvents:
 
     def _chunks(self, piece: Piece, columns: Sequence[str]) -> Iterator[Chunk]:
         """The piece's own rows: those in the period, from ``start`` to ``stop``."""
+        return (chunk for _, chunk in self._numbered(piece, columns))
+
+    def _numbered(self, piece: Piece, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, Chunk]]:
+        """The same, each with the places of its rows in the file."""
         begin = 0
+        footer = self._files[piece.file].footer
+        first = sum(footer.row_group(group).num_rows for group in range(piece.group))
         for chunk in self._raw(piece, dict.fromkeys([*columns, TIME]) if self._period else columns):
+            places = np.arange(first, first + chunk.rows)
+            first += chunk.rows
             if self._period:
-                chunk = _take(chunk, np.flatnonzero(self._period.holds(_times(chunk))))
+                kept = np.flatnonzero(self._period.holds(_times(chunk)))
+                places, chunk = places[kept], _take(chunk, kept)
                 if TIME not in columns:
                     chunk.columns = {path: v for path, v in chunk.columns.items() if path != (TIME,)}
             low, high = max(piece.start - begin, 0), min(piece.stop - begin, chunk.rows)
             begin += chunk.rows
             if low < high:
-                yield chunk if high - low == chunk.rows else _take(chunk, np.arange(low, high))
+                yield places[low:high], chunk if high - low == chunk.rows else _take(chunk, np.arange(low, high))
             if begin >= piece.stop:
                 return
-        raise InputError(f"{self._files[piece.file].path}: changed since it was opened; start again")
+        raise InputError(f"{self.path(piece)}: changed since it was opened; start again")
 
     def _raw(self, piece: Piece, columns: Iterable[str]) -> Iterator[Chunk]:
         """All rows of the piece's row group, with the columns asked for that the file has."""
@@ -242,6 +280,13 @@ def _open(source: Any, name: str, partitions: dict[str, str]) -> _File:
             return _File(str(Path(source)), file.metadata, partitions, frozenset(schema_of(file)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{name}: {damage(error)}") from None
+
+
+def _with_all(chunks: list[Chunk], columns: Sequence[str]) -> list[Chunk]:
+    """The chunks; a column that the file does not have is missing in every row."""
+    known = {".".join(path) for path in chunks[0].columns}
+    chunks[0].columns |= {(name,): pa.nulls(chunks[0].rows) for name in columns if name not in known}
+    return chunks
 
 
 def _take(chunk: Chunk, rows: np.ndarray) -> Chunk:

@@ -9,6 +9,7 @@ import pandas as pd
 import typer
 
 from ocsf_ssl_lib.cli.app import note
+from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events import Events, read_events
 from ocsf_ssl_lib.period import Period
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "AnyTable", "Paths", "Since", "Until", "open_parquet", "read", "read_any", "split_names"]
 
 OCSF_FIELDS = ("class_uid", "class_name", "category_uid", "type_uid", "activity_id", "metadata.version", "time")
-KEY = "metadata.uid"  # what OCSF calls the id of an event
 
 Paths = Annotated[
     list[str], typer.Argument(help="JSON, JSON Lines (.gz, .zst), Parquet, folders of them; - is standard input.")

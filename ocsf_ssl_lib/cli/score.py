@@ -33,16 +33,30 @@ def score(
     since: Since = None,
     until: Until = None,
     missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read and write Parquet piece by piece: for more than fits in memory.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="process, or ray: streams on many processes or machines.")] = "process",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of --engine ray; default: all processors.")
+    ] = None,
 ) -> None:
     """Rank events by how unusual they are. In files, a higher score is more normal; rank 1 is the most unusual."""
     if missing_columns not in ("error", "fill"):
         raise InputError(f"--missing-columns must be error or fill, however: {missing_columns}")
-    if output not in (None, "-"):
+    from ocsf_ssl_lib.cli.bulk import check_engine, score_in_bulk
+
+    check_engine(engine, workers)
+    stream = stream or engine == "ray"
+    if output not in (None, "-") and not stream:
         check_table_path(Path(str(output)))
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
 
     detector = OCSFAnomalyDetector.load(model)
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
+    if stream:
+        score_in_bulk(detector, paths, output, top, (since, until), engine, workers)
+        return
     frame = read(paths, since, until, any_table=True)  # the model says which columns it needs
     result = _ranked(frame, detector)
     if output == "-":

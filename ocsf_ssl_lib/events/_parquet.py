@@ -14,7 +14,7 @@ from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events._flatten import Chunk, flatten_arrow
 from ocsf_ssl_lib.events._sources import Damaged
 
-__all__ = ["PARQUET", "Refusal", "add_partitions", "damage", "read_parquet", "rows_of", "schema_of"]
+__all__ = ["PARQUET", "ROWS", "Refusal", "add_partitions", "damage", "read_parquet", "rows_of", "schema_of"]
 
 PARQUET = b"PAR1"
 ROWS = 16_384  # flattened at a time: an Arrow text column of a batch must stay below 2 GB

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ import pyarrow as pa
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events.write import write_jsonl
 
-__all__ = ["check_table_path", "read_table", "write_events", "write_table"]
+__all__ = ["check_table_path", "read_table", "write_events", "write_table", "written_aside"]
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -30,25 +32,45 @@ def check_table_path(path: Path) -> str:
     return path.suffix
 
 
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """An empty file to write to, which takes the place of ``path`` at the end of the block, or goes with an error.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with written_aside(folder / "a.txt") as aside:
+        ...     _ = aside.write_text("whole")
+        >>> [file.name for file in folder.iterdir()]
+        ['a.txt']
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        aside = Path(name)
+        try:
+            yield aside
+            aside.chmod(0o644)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write aside, then rename: the file is there whole or not at all."""
     kind = check_table_path(path)
-    try:
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        try:
-            if kind == ".csv":
-                table.to_csv(aside, index=False)
-            elif kind == ".jsonl":
-                table.to_json(aside, orient="records", lines=True)
-            else:
-                table.to_parquet(aside, index=False)
-            os.chmod(aside, 0o644)
-            os.replace(aside, path)
-        finally:
-            Path(aside).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    with written_aside(path) as aside:
+        if kind == ".csv":
+            table.to_csv(aside, index=False)
+        elif kind == ".jsonl":
+            table.to_json(aside, orient="records", lines=True)
+        else:
+            table.to_parquet(aside, index=False)
 
 
 def write_events(frame: pd.DataFrame, path: str | Path) -> None:
