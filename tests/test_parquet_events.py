@@ -179,3 +179,16 @@ def test_what_can_be_read_only_once_is_refused() -> None:
     for source in ("-", io.BytesIO(b"PAR1")):
         with pytest.raises(InputError, match="cannot be streamed: it can be read only once"):
             ParquetEvents(source)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_batches_are_the_events_of_a_piece_with_their_rows(tmp_path: Path, rows: int) -> None:
+    pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "log.parquet", row_group_size=25)
+    minute = 60_000
+    events = ParquetEvents(tmp_path / "log.parquet", since=1_700_000_000_000 + minute)  # leaves out every third
+    expected = [row for row in range(60) if row % 3]
+    batches = [batch for piece in events.pieces for batch in events.batches(piece, rows=rows)]
+    assert [int(row) for batch in batches for row in batch.rows] == expected
+    assert all(len(batch.frame) == len(batch.rows) <= rows for batch in batches)
+    assert {batch.path for batch in batches} == {str(tmp_path / "log.parquet")}
+    assert_equal(pd.concat([b.frame.astype(object) for b in batches], ignore_index=True), whole(events))
