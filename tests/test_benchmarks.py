@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,42 @@ def test_lightly_is_found_in_the_environment_or_the_remedy_named(benchmark: Any,
     path.parent.mkdir(parents=True)
     path.touch()
     assert lightly.ntxent_file(tmp_path) == path
+
+
+@pytest.mark.slow
+def test_scoring_is_measured_and_both_engines_compared(benchmark: Any, tmp_path: Path) -> None:
+    module = benchmark("score_rows")
+    module.write(tmp_path, 10_000)
+    module.train(tmp_path, 10_000, tmp_path / "model", module.EncoderConfig(d_model=8, num_blocks=1))
+    arguments = ["--rows", 10_000, "--folder", tmp_path, "--model", tmp_path / "model"]
+    (row,) = module.table(arguments, 10_000, 0, tmp_path)
+    assert (row["rows"], row["engine"], row["d_model"]) == (10_000, "process", 8)
+    assert row["largest_difference"] == 0
+    assert row["processor_seconds"] > 0
+    assert row["all_gb"] > 0
+    assert row["peak_gb"] < 5
+    assert 20 < row["score_bytes"] < 100
+
+
+def test_other_scores_are_noticed(benchmark: Any, tmp_path: Path) -> None:
+    module = benchmark("score_rows")
+    table = pd.DataFrame({"row": [0, 1], "score": [0.5, 1.0], "is_anomaly": [True, False]})
+    table.to_parquet(tmp_path / "one.parquet")
+    table.assign(score=[0.5, 1.25]).to_parquet(tmp_path / "other.parquet")
+    assert module.largest_difference(tmp_path / "one.parquet", tmp_path / "other.parquet") == 0.25
+    for changed in (table.assign(row=[1, 0]), table.head(1)):
+        changed.to_parquet(tmp_path / "other.parquet")
+        with pytest.raises(ValueError, match=r"other events|scores"):
+            module.largest_difference(tmp_path / "one.parquet", tmp_path / "other.parquet")
+
+
+def test_processes_below_are_counted(benchmark: Any) -> None:
+    module = benchmark("process_tree")
+    with module.ProcessTree() as alone:
+        pass
+    with module.ProcessTree() as tree:
+        code = "import time\ndata = bytes(range(250)) * 2_000_000\nwhile time.process_time() < 1: pass\ntime.sleep(1)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert tree.processor_seconds > 0.9
+    assert tree.largest_bytes > 500e6
+    assert tree.most_bytes > alone.most_bytes + 400e6
