@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ocsf_ssl_lib import InputError, ParquetEvents, read_events
+from ocsf_ssl_lib.events import _parquet
 
 Events = Callable[..., pd.DataFrame]
 
@@ -182,7 +183,10 @@ def test_what_can_be_read_only_once_is_refused() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 100])
-def test_batches_are_the_events_of_a_piece_with_their_rows(tmp_path: Path, rows: int) -> None:
+def test_batches_are_the_events_of_a_piece_with_their_rows(
+    tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_parquet, "ROWS", 10)  # so that a row group comes in several chunks
     pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "log.parquet", row_group_size=25)
     minute = 60_000
     events = ParquetEvents(tmp_path / "log.parquet", since=1_700_000_000_000 + minute)  # leaves out every third
@@ -192,3 +196,11 @@ def test_batches_are_the_events_of_a_piece_with_their_rows(tmp_path: Path, rows:
     assert all(len(batch.frame) == len(batch.rows) <= rows for batch in batches)
     assert {batch.path for batch in batches} == {str(tmp_path / "log.parquet")}
     assert_equal(pd.concat([b.frame.astype(object) for b in batches], ignore_index=True), whole(events))
+
+
+def test_batches_of_a_part_of_a_row_group_keep_their_rows(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "log.parquet", row_group_size=20)
+    parts = ParquetEvents(tmp_path / "log.parquet").hold_out(15)
+    train, held = ([int(r) for p in part.pieces for b in part.batches(p, ["n"]) for r in b.rows] for part in parts)
+    assert held == [*range(15, 20), *range(35, 40), *range(55, 60)]
+    assert sorted(train + held) == list(range(60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,12 @@ def test_a_missing_column_is_named_before_anything_is_scored(fitted: OCSFAnomaly
 def test_no_batch_of_no_rows(fitted: OCSFAnomalyDetector, folder: Path) -> None:
     with pytest.raises(InputError, match=r"rows of a batch must be positive, however: 0"):
         score_parquet(fitted, ParquetEvents(folder), batch_rows=0)
+
+
+def test_numbers_that_do_not_parse_are_not_told_once_per_batch(
+    fitted: OCSFAnomalyDetector, events: pd.DataFrame, tmp_path: Path
+) -> None:
+    events.assign(**{"traffic.bytes": "many"}).to_parquet(tmp_path / "log.parquet", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        score_parquet(fitted, ParquetEvents(tmp_path / "log.parquet"))
