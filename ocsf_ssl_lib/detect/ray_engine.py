@@ -96,7 +96,7 @@ def _scored(
         num_cpus=1,
     )
     for row in done.iter_rows():
-        part = pickle.loads(row["result"])
+        part = pickle.loads(row["result"])  # of our own worker, over Ray, which pickles all it carries
         if isinstance(part, InputError):
             raise part
         yield part
@@ -140,6 +140,8 @@ class _Worker:
             result = score_pieces(self.detector, self.events, pieces, part, top=self.top, batch_rows=self.batch_rows)
         except InputError as error:  # raised here, it would come out as pages of Ray's own
             result = error
+        except OSError as error:
+            result = InputError(f"cannot write {part}: {error.strerror or error}")
         tries.unlink(missing_ok=True)
         return {"result": [pickle.dumps(result)]}
 

@@ -9,7 +9,7 @@ from ocsf_ssl_lib.plots.results import published_results
 __all__ = ["daily_plan"]
 
 SECONDS_PER_DAY = 86_400
-ROW_GROUP = 2**20  # events, as Spark and the like write them by default: 128 MB
+ROW_GROUP = 2**20  # events: what pyarrow writes if it is not told otherwise
 
 
 def daily_plan(
