@@ -105,6 +105,9 @@ def _scored(
 def import_ray() -> Any:
     """The module ``ray``, told to send no statistics of use.
 
+    A Ray that starts still asks the link-local address 169.254.169.254, and the name ``metadata.google.internal``,
+    whether it runs in a cloud; it works as well where nothing answers.
+
     Raises:
         InputError: it is not installed.
     """
