@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.detect.detector import OCSFAnomalyDetector
 from ocsf_ssl_lib.errors import DataWarning, InputError
-from ocsf_ssl_lib.events.tables import written_aside
+from ocsf_ssl_lib.files import written_aside
 from ocsf_ssl_lib.parquet_events import TIME, EventBatch, ParquetEvents, Piece
 from ocsf_ssl_lib.progress import scoring_bar
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import csv
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.escaping import csv_original, csv_safe
 from ocsf_ssl_lib.events.write import write_jsonl
+from ocsf_ssl_lib.files import check_folder, written_aside
 
-__all__ = ["check_table_path", "read_table", "write_events", "write_table", "written_aside"]
+__all__ = ["check_table_path", "read_table", "write_events", "write_table"]
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -27,46 +26,21 @@ def check_table_path(path: Path) -> str:
     """
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: the name must end in one of {', '.join(FORMATS)}")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder; create it first")
+    check_folder(path)
     return path.suffix
 
 
-@contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """An empty file to write to, which takes the place of ``path`` at the end of the block, or goes with an error.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> with written_aside(folder / "a.txt") as aside:
-        ...     _ = aside.write_text("whole")
-        >>> [file.name for file in folder.iterdir()]
-        ['a.txt']
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
-        try:
-            yield aside
-            aside.chmod(0o644)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
-
-
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write aside, then rename: the file is there whole or not at all."""
+    """Write aside, then rename: the file is there whole or not at all.
+
+    In CSV, text that a spreadsheet would take for a formula gets an apostrophe in front, see ``escaping.csv_safe``;
+    ``read_table`` takes it away.
+    """
     kind = check_table_path(path)
     with written_aside(path) as aside:
         if kind == ".csv":
-            table.to_csv(aside, index=False)
+            # All text in quotes: by itself pandas leaves a carriage return bare, which starts a new row for readers.
+            csv_safe(table).to_csv(aside, index=False, errors="backslashreplace", quoting=csv.QUOTE_NONNUMERIC)
         elif kind == ".jsonl":
             table.to_json(aside, orient="records", lines=True)
         else:
@@ -99,7 +73,7 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = check_table_path(path)
     try:
         if kind == ".csv":
-            return pd.read_csv(path)
+            return csv_original(pd.read_csv(path))
         if kind == ".jsonl":
             return pd.read_json(path, orient="records", lines=True)
         return pd.read_parquet(path)
