@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ocsf_ssl_lib.columns import EVENT_ID
 from ocsf_ssl_lib.vocabulary import canonical_key
 
 __all__ = ["Redactor", "identifying_kind"]
@@ -48,7 +49,6 @@ SAFE_LEAVES = re.compile(
     r"(type|\w+_type|port|country|continent|region|city|svc_name|ou_name|os|user_agent|method|count"
     r"|class_uid|category_uid|type_uid|is_\w+)"
 )
-EVENT_ID = "metadata.uid"  # names an event and nobody; the owner of the log finds the event by it
 # Kinds whose numbers identify as well: the user with uid 1001.
 _NUMBERS_TOO = {*VAGUE_KINDS["id"], *KINDS["ip"], *KINDS["session"]}
 
@@ -66,6 +66,7 @@ def identifying_kind(column: str) -> str | None:
     """
     leaf = column.rpartition(".")[2]
     code = leaf.lower().endswith("_id") and not any(word in _CLEAR for word in _words(leaf))  # OCSF: type_id, status_id
+    # The id of the event names nobody; the owner of the log finds the event by it.
     if column == EVENT_ID or code or SAFE_LEAVES.fullmatch(leaf.lower()):
         return None
     words = _words(column)
