@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import numbers
 import re
 import secrets
 from collections.abc import Callable
@@ -117,7 +118,9 @@ class Redactor:
     def _column(self, column: pd.Series, name: str) -> pd.Series:
         if pd.api.types.is_bool_dtype(column) or (_holds_numbers(column) and not _hides_numbers(name)):
             return column
-        values = np.array([_hashable(v) for v in column] + [None], dtype=object)[:-1]  # an array of rank 1, whatever v
+        values: Any = column
+        if pd.api.types.is_object_dtype(column):  # lists have no hash; None last keeps the array at rank 1
+            values = np.array([_hashable(v) for v in column] + [None], dtype=object)[:-1]
         codes, distinct = pd.factorize(values)
         hide = self._rule(name)
         hidden = pd.Series([hide(v) for v in distinct], dtype=object).reindex(codes)  # code -1, missing, becomes NaN
@@ -127,10 +130,10 @@ class Redactor:
         kind = identifying_kind(column)
         if kind is None:
             return self._in_text
-        numbers = _hides_numbers(column)
+        hide_numbers = _hides_numbers(column)
 
         def hide(value: Any) -> Any:
-            if isinstance(value, bool) or (not numbers and isinstance(value, int | float)):
+            if isinstance(value, bool | np.bool_) or (not hide_numbers and isinstance(value, numbers.Number)):
                 return value
             if isinstance(value, list | tuple):
                 return [hide(v) for v in value]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ocsf_ssl_lib import read_events
+from ocsf_ssl_lib import OCSFAnomalyDetector, read_events
 from ocsf_ssl_lib.cli import main
+from ocsf_ssl_lib.detect.threshold import DAY, Calibration
 
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--epochs", "1", "--width", "8", "--blocks", "1")
@@ -50,7 +53,7 @@ def test_simulate_train_score_evaluate_go_through(run: Run, workshop: Path, tmp_
     scores = tmp_path / "scores.csv"
     code, out, err = run("score", workshop / "events.jsonl", "-m", workshop / "model", "-o", scores, "--top", 3)
     assert code == 0, err
-    assert "3 of 600 events" in out
+    assert "3 lines" in out
     table = pd.read_csv(scores)
     assert table["rank"].tolist() == list(range(1, 601))
     assert table["score"].is_monotonic_increasing
@@ -114,6 +117,111 @@ def test_markup_in_field_values_is_printed_as_it_is(run: Run, tmp_path: Path) ->
     events.write_text("\n".join(map(json.dumps, lines)))
     assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
     assert "[red]x[/red]" in run("score", events, "-m", tmp_path / "model")[1]
+
+
+# ---- decisions and reports -------------------------------------------------------------------------------------
+
+
+def test_a_burst_is_one_line_unless_asked_for_event_by_event(run: Run, workshop: Path, tmp_path: Path) -> None:
+    lines = (workshop / "events.jsonl").read_text().splitlines()
+    odd = json.loads(lines[0]) | {"severity_id": 6, "status_id": 99}
+    burst = [json.dumps(odd | {"time": odd["time"] + 1000 * i}) for i in range(30)]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines + burst))
+    score = ("score", tmp_path / "events.jsonl", "-m", workshop / "model", "--threshold", "score=1e9", "--top", 650)
+    code, grouped, err = run(*score)
+    assert code == 0, err
+    assert "630 of 630 events" in grouped
+    assert int(re.findall(r"(\d+) lines", grouped)[0]) <= 601
+    assert re.search(r"│ 30 +│", grouped)
+    single = run(*score, "--no-group")[1]
+    assert "630 of 630 events" in single
+    assert not re.search(r"│ 30 +│ 20", single)
+
+
+def test_the_report_lists_the_alerts_of_the_threshold(run: Run, workshop: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    score = ("score", workshop / "events.jsonl", "-m", workshop / "model", "--top", 0, "-o", scores)
+    assert run(*score)[0] == 0
+    tenth = pd.read_csv(scores)["score"][9]
+    options = ("--threshold", f"score={tenth}", "--no-group", "--report", tmp_path / "r.html")
+    code, out, err = run(*score, *options)
+    assert code == 0, err
+    assert out == ""
+    assert "report of 9 alerts" in err
+    assert pd.read_csv(scores)["is_anomaly"].sum() == 9
+    html = (tmp_path / "r.html").read_text()
+    assert html.count('<li class="line">') == 9
+    assert "named by you" in html
+    assert "holds names" in html
+
+
+def test_redact_leaves_no_name_in_list_file_or_report(run: Run, workshop: Path, tmp_path: Path) -> None:
+    frame = read_events(workshop / "events.jsonl").frame
+    columns = ("actor.user.name", "user.name", "src_endpoint.ip", "dst_endpoint.hostname", "device.hostname")
+    secret = {str(v) for c in columns for v in frame[c].dropna()}
+    score = ("score", workshop / "events.jsonl", "-m", workshop / "model", "--threshold", "score=1e9")
+    output = ("-o", tmp_path / "s.csv", "--report", tmp_path / "r.html")
+    code, out, err = run(*score, *output, "--redact")
+    assert code == 0, err
+    shown = out + (tmp_path / "s.csv").read_text() + (tmp_path / "r.html").read_text()
+    assert not [s for s in secret if re.search(rf"(?<![\w.-]){re.escape(s)}(?![\w.-])", shown)]
+    assert "user-" in out
+    ids = pd.read_csv(tmp_path / "s.csv")["metadata.uid"]
+    assert set(ids) == set(frame["metadata.uid"])  # the way back for who has the log
+    assert [s for s in secret if s in run(*score, *output)[1]]
+
+
+def test_a_threshold_comes_from_the_calibration_in_the_model(
+    run: Run, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = ("score", workshop / "events.jsonl", "-m", workshop / "model", "--top", 0, "-o", tmp_path / "s.csv")
+    code, _, err = run(*score, "--threshold", "per-day=3")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "the model holds no calibration; train it again" in err
+    assert run(*score)[0] == 0
+    values = pd.read_csv(tmp_path / "s.csv")["score"].to_numpy()
+    calibration = Calibration().fit(values, np.linspace(0, 10 * DAY, len(values)))
+    monkeypatch.setattr(OCSFAnomalyDetector, "calibration_", calibration, raising=False)
+    for option, expected in (("contamination=0.05", 29), ("quantile=0.05", 30), ("per-day=3", 29)):
+        code, _, err = run(*score, "--threshold", option)
+        assert code == 0, err
+        table = pd.read_csv(tmp_path / "s.csv")
+        assert table["is_anomaly"].sum() == expected
+        assert table["p_value"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--threshold", "0.01"), "--threshold must be one of contamination=NUMBER"),
+        (("--threshold", "per-day=many"), "however: 'per-day=many'"),
+        (("--threshold", "score=nan"), "however: 'score=nan'"),
+        (("--report", "r.pdf"), "must end in .html"),
+        (("--report", "nowhere/r.html"), "nowhere is not a folder"),
+    ],
+)
+def test_a_decision_or_report_that_cannot_be_is_refused_before_any_work(
+    options: tuple[str, ...], message: str, run: Run, tmp_path: Path
+) -> None:
+    code, out, err = run("score", tmp_path / "nothing.jsonl", "-m", tmp_path / "no model", *options)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_field_value_cannot_pass_for_another_field_or_move_the_cursor(run: Run, tmp_path: Path) -> None:
+    evil = "x  status_id=1\x1b[2J\u202e\n"
+    lines = [{"class_uid": 3002, "user": {"name": evil if i % 2 else "bob"}, "n": {"b": i}} for i in range(60)]
+    events = tmp_path / "events.jsonl"
+    events.write_text("\n".join(map(json.dumps, lines)))
+    assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
+    for command in (("score", events, "-m", tmp_path / "model"), ("inspect", events)):
+        code, out, err = run(*command)
+        assert code == 0, err
+        assert not set(out + err) & {"\x1b", "\u202e"}
+    assert r'user.name="x  status_id=1\x1b[2J\u202e\n"' in run("score", events, "-m", tmp_path / "model")[1]
 
 
 def _nothing(folder: Path) -> Path:

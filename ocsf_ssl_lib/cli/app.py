@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from ocsf_ssl_lib.errors import DataWarning, InputError, TrainingError, TrainingWarning
+from ocsf_ssl_lib.escaping import plain_text
 
 __all__ = ["app", "console", "note", "rank", "run_app"]
 
@@ -35,9 +36,9 @@ def rank() -> int:
 
 
 def note(text: str) -> None:
-    """Say something on standard error, once however many processes there are."""
+    """Say one line on standard error, once however many processes there are; it may hold values of fields."""
     if rank() == 0:
-        print(text, file=sys.stderr)
+        print(plain_text(text), file=sys.stderr)
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -46,7 +47,7 @@ def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -
 
 
 def _fail(error: Exception) -> NoReturn:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {plain_text(' '.join(str(error).split()))}", file=sys.stderr)
     raise SystemExit(EXIT_BAD_INPUT)
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from ocsf_ssl_lib.cli.app import app, console
 from ocsf_ssl_lib.cli.inputs import KEY
 from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.escaping import terminal_text
 from ocsf_ssl_lib.events.tables import read_table, write_table
 
 
@@ -35,5 +35,5 @@ def evaluate(
     for row in report.itertuples(index=False):
         few = " (few)" if row.few else ""
         cells = (row.anomaly_type + few, f"{row.positives}", f"{row.prevalence:.2%}", f"{row.roc_auc:.3f}")
-        table.add_row(*map(Text, (*cells, f"{row.average_precision:.3f}")))
+        table.add_row(*map(terminal_text, (*cells, f"{row.average_precision:.3f}")))
     console().print(table)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from ocsf_ssl_lib.cli.app import app, console, note
+from ocsf_ssl_lib.cli.decide import THRESHOLD_HELP, Decision, Rule, calibration_of, decide
 from ocsf_ssl_lib.cli.inputs import KEY, Paths, Since, Until, read
-from ocsf_ssl_lib.columns import epoch_milliseconds
 from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.escaping import plain_text, terminal_text
 from ocsf_ssl_lib.events.tables import check_table_path, write_table
+from ocsf_ssl_lib.files import check_folder
+from ocsf_ssl_lib.redact import Redactor
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
+
+VALUE_LENGTH = 40  # characters of a value in the list
 
 
 @app.command()
@@ -29,7 +34,7 @@ def score(
         str | None,
         typer.Option("--output", "-o", help="Every event's score: .csv, .jsonl, .parquet, or - (JSON Lines)."),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many of the most unusual events to print.")] = 20,
+    top: Annotated[int, typer.Option(min=0, help="How many of the most unusual lines to print.")] = 20,
     since: Since = None,
     until: Until = None,
     missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
@@ -40,6 +45,10 @@ def score(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes of --engine ray; default: all processors.")
     ] = None,
+    threshold: Annotated[str | None, typer.Option(help=THRESHOLD_HELP)] = None,
+    group: Annotated[bool, typer.Option(help="Near-identical alerts within an hour are one line.")] = True,
+    report: Annotated[Path | None, typer.Option(help="Write the alerts as one HTML file, with figures.")] = None,
+    redact: Annotated[bool, typer.Option("--redact", help="Show pseudonyms for names, addresses and hosts.")] = False,
 ) -> None:
     """Rank events by how unusual they are. In files, a higher score is more normal; rank 1 is the most unusual."""
     if missing_columns not in ("error", "fill"):
@@ -50,28 +59,50 @@ def score(
     stream = stream or engine == "ray"
     if output not in (None, "-") and not stream:
         check_table_path(Path(str(output)))
+    if report is not None:
+        _check_report_path(report)
+    rule = Rule.parse(threshold)
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
 
     detector = OCSFAnomalyDetector.load(model)
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
+    decision = decide(rule, detector)
     if stream:
+        if report is not None or redact:
+            raise InputError("--report and --redact need all events at hand; leave out --stream and --engine ray")
+        detector.offset_ = decision.threshold
         score_in_bulk(detector, paths, output, top, (since, until), engine, workers)
         return
     frame = read(paths, since, until, any_table=True)  # the model says which columns it needs
-    result = _ranked(frame, detector)
+    result = _ranked(frame, detector, decision.threshold)
+    groups = _lines(frame, result, detector, top, group)
+    redactor = Redactor() if redact else None
+    if redactor is not None:
+        frame, result = redactor.frame(frame), redactor.frame(result)
     if output == "-":
         sys.stdout.write(result.to_json(orient="records", lines=True))
     elif output is not None:
         write_table(result, Path(output))
         note(f"{len(result):,} scores, {int(result['is_anomaly'].sum()):,} below the threshold -> {output}")
+    if report is not None:
+        _write_report(report, frame, result, groups, detector, decision, redact)
     if top and output != "-":
-        console().print(_top_table(frame, result, detector, top))
+        console().print(_top_table(frame, groups, detector, top, group))
 
 
-def _ranked(frame: pd.DataFrame, detector: OCSFAnomalyDetector) -> pd.DataFrame:
+def _check_report_path(path: Path) -> None:
+    if path.suffix not in (".html", ".htm"):
+        raise InputError(f"--report: the name must end in .html, however: {path}")
+    check_folder(path)
+
+
+def _ranked(frame: pd.DataFrame, detector: OCSFAnomalyDetector, threshold: float) -> pd.DataFrame:
     """One row per event, the most unusual first, with the event's id or its row number."""
     values = detector.score_samples(frame)
-    result = pd.DataFrame({"row": range(len(frame)), "score": values, "is_anomaly": values < detector.offset_})
+    result = pd.DataFrame({"row": range(len(frame)), "score": values, "is_anomaly": values < threshold})
+    calibration = calibration_of(detector)
+    if calibration is not None:
+        result["p_value"] = calibration.p_values(values)
     if KEY in frame:
         result.insert(0, KEY, frame[KEY].to_numpy())
     result = result.sort_values("score", kind="stable", ignore_index=True)
@@ -79,28 +110,69 @@ def _ranked(frame: pd.DataFrame, detector: OCSFAnomalyDetector) -> pd.DataFrame:
     return result
 
 
-def _top_table(frame: pd.DataFrame, result: pd.DataFrame, detector: OCSFAnomalyDetector, top: int) -> Table:
-    prep = detector.preprocessor_
-    names = dict.fromkeys(c.split("@")[0] for c in prep.categorical_names_ + prep.numerical_names_)
-    table = Table("rank", "score", "time (UTC)", "event", title=f"{min(top, len(result))} of {len(result):,} events")
-    times = epoch_milliseconds(frame["time"]) if "time" in frame else None
-    for entry in result.head(top).itertuples(index=False):
-        event = frame.iloc[entry.row]
-        when = (
-            ""
-            if times is None or pd.isna(times.iloc[entry.row])
-            else f"{pd.to_datetime(times.iloc[entry.row], unit='ms'):%Y-%m-%d %H:%M:%S}"
-        )
-        shown = [f"{n}={_short(event[n])}" for n in names if n != "time" and n in event and not _absent(event[n])]
-        # Text, not str: a field value written by an attacker must not be read as markup.
-        table.add_row(Text(str(entry.rank)), Text(f"{entry.score:.1f}"), Text(when), Text("  ".join(shown)))
+def _lines(
+    frame: pd.DataFrame, result: pd.DataFrame, detector: OCSFAnomalyDetector, top: int, group: bool
+) -> pd.DataFrame:
+    """What the list and the report show, a line each: all alerts, and at least the ``top`` most unusual events."""
+    from ocsf_ssl_lib.detect.grouping import group_alerts, one_by_one
+
+    listed = result.head(max(int(result["is_anomaly"].sum()), top))
+    rows, scores = listed["row"].to_numpy(), listed["score"].to_numpy()
+    events = frame.iloc[rows]
+    lines = group_alerts(events, scores, detector.preprocessor_) if group else one_by_one(events, scores)
+    return lines.assign(row=rows[lines["row"].to_numpy()])
+
+
+def _write_report(
+    path: Path,
+    frame: pd.DataFrame,
+    result: pd.DataFrame,
+    lines: pd.DataFrame,
+    detector: OCSFAnomalyDetector,
+    decision: Decision,
+    redacted: bool,
+) -> None:
+    from ocsf_ssl_lib.detect.report import render_report, write_report
+
+    by_row = result.sort_values("row")
+    html = render_report(
+        frame,
+        by_row["score"].to_numpy(),
+        decision.threshold,
+        lines[lines["score"] < decision.threshold],
+        fields=_fields(detector),
+        p_values=by_row["p_value"].to_numpy() if "p_value" in by_row else None,
+        about={"Threshold": decision.reason},
+        redacted=redacted,
+    )
+    write_report(html, path)
+    note(f"report of {int(result['is_anomaly'].sum()):,} alerts -> {path}")
+
+
+def _top_table(
+    frame: pd.DataFrame, lines: pd.DataFrame, detector: OCSFAnomalyDetector, top: int, grouped: bool
+) -> Table:
+    from ocsf_ssl_lib.detect.report import event_fields, span_text
+
+    shown = lines.head(top)
+    title = f"{len(shown)} lines, {shown['count'].sum():,}" if grouped else f"{len(shown)}"
+    table = Table("rank", "score", "events", "time (UTC)", "event", title=f"{title} of {len(frame):,} events")
+    fields = [name for name in _fields(detector) if name != "time"]
+    for number, line in enumerate(shown.itertuples(index=False), start=1):
+        values = event_fields(frame.iloc[line.row], fields)
+        event = "  ".join(f"{name}={_quoted(value)}" for name, value in values.items())
+        cells = (number, f"{line.score:.1f}", f"{line.count:,}", span_text(line.first, line.last), event)
+        table.add_row(*map(terminal_text, cells))
     return table
 
 
-def _absent(value: Any) -> bool:
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+def _quoted(value: object) -> str:
+    """A value in the list; in quotes if it could otherwise pass for another field: ``ann  status=ok``."""
+    text = plain_text(value, VALUE_LENGTH)
+    return '"{}"'.format(text.replace('"', r"\"")) if re.search(r'[\s="]', text) else text
 
 
-def _short(value: Any, length: int = 40) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _fields(detector: OCSFAnomalyDetector) -> list[str]:
+    """The columns that the model sees; a column for what is derived from it."""
+    names = detector.preprocessor_.categorical_names_ + detector.preprocessor_.numerical_names_
+    return list(dict.fromkeys(name.split("@")[0] for name in names))

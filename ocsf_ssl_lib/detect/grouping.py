@@ -17,7 +17,7 @@ from ocsf_ssl_lib.features import OCSFPreprocessor
 from ocsf_ssl_lib.period import Period
 from ocsf_ssl_lib.vocabulary import canonical_keys
 
-__all__ = ["GAP", "group_alerts", "group_ids"]
+__all__ = ["GAP", "group_alerts", "group_ids", "one_by_one"]
 
 GAP = 3_600_000.0  # milliseconds: alerts an hour apart are two incidents to an analyst
 BIN = 1.0  # of the scaled numbers, whose spread is about 1: five or six bins hold almost all of a column
@@ -95,6 +95,19 @@ def group_alerts(
     )
     varies = _varying(events, group)
     return result.assign(varies=[varies[g] for g in result.index]).reset_index(drop=True)
+
+
+def one_by_one(events: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    """The same table as ``group_alerts`` with a row for each event, the most unusual first.
+
+    Args:
+        events: N events.
+        scores: (N,), higher = more normal.
+    """
+    times = Period.times(events).to_numpy()
+    table = pd.DataFrame({"row": np.arange(len(events)), "score": np.asarray(scores, np.float64), "count": 1})
+    table = table.assign(first=times, last=times, varies=[()] * len(events))
+    return table.sort_values("score", kind="stable", ignore_index=True)
 
 
 def _keys(events: pd.DataFrame, preprocessor: OCSFPreprocessor, ignore: Sequence[str]) -> np.ndarray:
