@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 # needs no neural network does not wait seconds for torch.
 _HOME = {
     "Batch": "features",
+    "Calibration": "detect.threshold",
+    "CalibrationCheck": "detect.threshold",
     "ColumnHeads": "pretext",
     "ContrastiveConfig": "pretext",
     "ContrastiveModel": "pretext",
@@ -38,6 +40,7 @@ _HOME = {
     "OCSFPreprocessor": "features",
     "ParquetEvents": "parquet_events",
     "Pretrained": "pretraining",
+    "Redactor": "redact",
     "SSLConfig": "pretext",
     "SSLModel": "pretext",
     "Simulation": "events",
@@ -59,16 +62,19 @@ _HOME = {
     "fast_step": "fast",
     "finetune": "finetuning",
     "gather_with_gradient": "distributed",
+    "group_alerts": "detect.grouping",
     "masked_feature_prediction_loss": "pretext",
     "nt_xent": "pretext",
     "pretrain": "pretraining",
     "read_events": "events",
+    "render_report": "detect.report",
     "score_on_ray": "detect.ray_engine",
     "score_parquet": "detect.bulk",
     "simulate_events": "events",
     "split_by_time": "evaluate",
     "train_ocsf_anomaly_detector": "detect",
     "train_self_supervised": "training",
+    "write_report": "detect.report",
 }
 
 __all__ = list(_HOME)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ocsf_ssl_lib.columns import EVENT_ID
+from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.vocabulary import canonical_key
 
 __all__ = ["Redactor", "identifying_kind"]
@@ -68,7 +68,7 @@ def identifying_kind(column: str) -> str | None:
     leaf = column.rpartition(".")[2]
     code = leaf.lower().endswith("_id") and not any(word in _CLEAR for word in _words(leaf))  # OCSF: type_id, status_id
     # The id of the event names nobody; the owner of the log finds the event by it.
-    if column == EVENT_ID or code or SAFE_LEAVES.fullmatch(leaf.lower()):
+    if column == KEY or code or SAFE_LEAVES.fullmatch(leaf.lower()):
         return None
     words = _words(column)
     kinds = [_CLEAR[w] for w in words if w in _CLEAR] or [_VAGUE[w] for w in words if w in _VAGUE]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ocsf_ssl_lib.columns import EVENT_ID
+from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import OCSFPreprocessor
 from ocsf_ssl_lib.period import Period
@@ -136,7 +136,7 @@ def _varying(events: pd.DataFrame, group: np.ndarray) -> list[tuple[str, ...]]:
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     found: list[list[str]] = [[] for _ in starts]
-    for name in events.columns.difference(["time", EVENT_ID], sort=False):
+    for name in events.columns.difference(["time", KEY], sort=False):
         column = events[name]
         # Numbers as they are: a key of text for each of them would take most of the time.
         codes = pd.factorize(column)[0] if pd.api.types.is_numeric_dtype(column) else canonical_keys(column)[0]
