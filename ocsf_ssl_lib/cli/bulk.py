@@ -46,11 +46,12 @@ def score_in_bulk(
         scores = score_parquet(detector, events, output, top=top)
     note(f"{scores.events:,} scores, {scores.anomalies:,} below the threshold -> {output or 'not written'}")
     if top:
-        ranked = scores.lowest.scores.reset_index(names="rank")
-        ranked["rank"] += 1
-        ranked["row"] = range(len(ranked))  # of the events that were kept
-        table = _top_table(scores.lowest.events, ranked, detector, top)
-        table.title = f"{len(ranked)} of {scores.events:,} events"
+        from ocsf_ssl_lib.detect.grouping import one_by_one
+
+        lowest = scores.lowest
+        lines = one_by_one(lowest.events, lowest.scores["score"].to_numpy())
+        table = _top_table(lowest.events, lines, detector, top, grouped=False)
+        table.title = f"{len(lines)} of {scores.events:,} events"
         console().print(table)
 
 

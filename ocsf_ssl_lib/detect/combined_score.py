@@ -16,6 +16,7 @@ __all__ = ["CombinedScorer", "Evidence", "TailNats"]
 TAIL = 0.05  # share of the training scores from which the tail is extrapolated
 LEAST_TAIL = 5  # of them
 LEAST_EXCESS = 0.05  # standard deviations of the training scores
+STEP = 0.01  # standard deviations: training scores that are closer count as one
 REFERENCE = 5000  # training embeddings to compare with: a fourth of what kNN alone keeps, for a fourth of the time
 
 
@@ -46,35 +47,40 @@ class TailNats:
 
     Beyond the lowest 5 % the share is extrapolated by an exponential tail, the simplest of extreme value theory
     (Pickands, 1975): two events that are both more unusual than all of training are still ranked. A training event
-    gets 1 nat on average, whatever the score was.
+    gets about 1 nat on average, whatever the score was. The curve has no steps: training events of equal score share
+    a rank, and rounding in the last digits of a score changes no more than the last digits of the nats.
     """
 
     def fit(self, scores: np.ndarray) -> TailNats:
         """Learn from (N,) scores of training events, higher = more normal."""
-        self.scores = np.sort(scores.astype(np.float64))
-        tail = min(max(LEAST_TAIL, int(len(scores) * TAIL)), len(scores) - 1)
-        border = self.scores[tail]
+        scores = np.sort(scores.astype(np.float64))
+        n, spread = len(scores), scores.std() or 1.0
+        border = scores[min(max(LEAST_TAIL, int(n * TAIL)), n - 1)]
+        low, high = np.searchsorted(scores, border, "left"), np.searchsorted(scores, border, "right")
         # Where scores repeat, the lowest may all be equal: a tail is no thinner than a small part of the whole spread.
-        least = LEAST_EXCESS * self.scores.std() or 1.0
-        excess = max((border - self.scores[:tail]).mean() if tail else 0.0, least)
-        self.tail = np.array([border, excess, (tail + 0.5) / (len(scores) + 1)])
+        excess = max((border - scores[:high]).mean(), LEAST_EXCESS * spread)
+        cell = ((scores[high:] - border) / (STEP * spread)).astype(np.int64)
+        starts = np.flatnonzero(np.diff(cell, prepend=0))
+        ends = np.append(starts[1:], n - high)
+        middles = (starts + ends) / 2
+        means = np.add.reduceat(scores[high:], starts) / (ends - starts) if len(starts) else np.empty(0)
+        self.values = np.append(border, means)
+        self.shares = np.append((low + high) / 2, high + middles) / (n + 1)
+        self.excess = np.array([excess])
         return self
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """(N,) scores -> (N,) nats, at least 0."""
-        border, excess, share = self.tail
-        below = np.searchsorted(self.scores, scores, side="right")
-        inside = -np.log((below + 0.5) / (len(self.scores) + 1))
-        beyond = -np.log(share) + (border - scores) / excess
-        return np.where(scores < border, beyond, inside)
+        inside = -np.log(np.interp(scores, self.values, self.shares))
+        return inside + np.maximum(0.0, self.values[0] - scores) / self.excess[0]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Sorted training scores (N,), and the tail's border, mean excess and share."""
-        return {"scores": self.scores, "tail": self.tail}
+        """Scores and the share that scores as low, from the border of the tail on; mean excess beyond it."""
+        return {"values": self.values, "shares": self.shares, "excess": self.excess}
 
     def load_state(self, state: dict[str, np.ndarray]) -> TailNats:
         """Take up what ``state`` gave."""
-        self.scores, self.tail = state["scores"], state["tail"]
+        self.__dict__.update(state)
         return self
 
 
