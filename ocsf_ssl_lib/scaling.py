@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from ocsf_ssl_lib.errors import DataWarning, InputError
@@ -87,6 +87,19 @@ class NumberScaler:
         rank = np.where(finite < r["low"], r["edge"], np.where(finite > r["high"], 1 - r["edge"], rank))
         rank = np.clip(rank, r["edge"], 1 - r["edge"])
         return np.where(missing, 0.0, ndtri(np.where(missing, 0.5, rank))).astype(np.float32)
+
+    def inverse_transform(self, scaled: np.ndarray) -> np.ndarray:
+        """(N, D) scaled numbers -> (N, D) float64 in the units of the training values.
+
+        An infinity becomes the smallest or the largest training value with ``quantile``, and stays one with
+        ``standard``. NaN stays NaN.
+        """
+        if not len(scaled):
+            return scaled.astype(np.float64)
+        scaled = scaled.astype(np.float64)
+        if self.scaling == "standard":
+            return scaled * self.estimator.scale_ + self.estimator.mean_
+        return np.asarray(self.estimator.inverse_transform(np.where(np.isnan(scaled), np.nan, ndtr(scaled))))
 
 
 def as_numbers(column: pd.Series, name: str, *, quiet: bool = False) -> np.ndarray:

@@ -1,0 +1,153 @@
+"""``ocsf-ssl explain``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ocsf_ssl_lib.cli.app import app, console, note
+from ocsf_ssl_lib.cli.inputs import KEY, Paths, Since, Until, read
+from ocsf_ssl_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from ocsf_ssl_lib.detect import OCSFAnomalyDetector
+    from ocsf_ssl_lib.detect.explanation import ExplainedEvent, Explanations
+
+TOP = 5  # events explained when none is named
+
+
+@app.command()
+def explain(
+    paths: Paths,
+    model: Annotated[Path, typer.Option("--model", "-m", help="Folder that 'train' wrote.")],
+    top: Annotated[int | None, typer.Option(min=1, help=f"So many of the most unusual events ({TOP}).")] = None,
+    row: Annotated[int | None, typer.Option(min=0, help="This event alone: its row, as 'score' gives it.")] = None,
+    uid: Annotated[str | None, typer.Option("--id", help=f"This event alone: its {KEY}.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Everything, as JSON, to this .json file, or - .")
+    ] = None,
+    fields: Annotated[int, typer.Option(min=1, help="How many fields of each event to print.")] = 5,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(help="Files of ordinary events to compare with; the model's own training events if left out."),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
+) -> None:
+    """Say why events are unusual: which fields surprise, what was expected there, and the nearest ordinary events."""
+    if missing_columns not in ("error", "fill"):
+        raise InputError(f"--missing-columns must be error or fill, however: {missing_columns}")
+    named = [name for name, value in (("--top", top), ("--row", row), ("--id", uid)) if value is not None]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} name different events; give one of them")
+    if output not in (None, "-"):
+        _check_output(Path(str(output)))
+    from ocsf_ssl_lib.detect import OCSFAnomalyDetector
+    from ocsf_ssl_lib.detect.explain import explain as explain_events
+
+    detector = OCSFAnomalyDetector.load(model)
+    detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
+    frame = read(paths, since, until, any_table=True)  # the model says which columns it needs
+    rows, heads = _choose(frame, detector, top, row, uid)
+    known = detector.preprocessor_.transform(read(reference, None, None, any_table=True)) if reference else None
+    found = explain_events(detector, frame.iloc[rows], reference=known)
+    if output is not None:
+        text = _json(found, heads)
+        if output == "-":
+            sys.stdout.write(text)
+            return
+        _write(Path(output), text)
+        note(f"{len(found)} event(s) explained -> {output}")
+    for event, head in zip(found, heads, strict=True):
+        console().print(_page(event, head, fields))
+
+
+def _choose(
+    frame: pd.DataFrame, detector: OCSFAnomalyDetector, top: int | None, row: int | None, uid: str | None
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Rows of the events to explain, and what identifies each of them."""
+    if row is None and uid is None:
+        scores = detector.score_samples(frame)
+        rows = np.argsort(scores, kind="stable")[: top or TOP].tolist()
+        heads: list[dict[str, Any]] = [{"rank": rank} for rank in range(1, len(rows) + 1)]
+        values = scores[rows]
+    else:
+        rows = [_row_of(frame, uid) if uid is not None else _in_table(frame, int(row or 0))]
+        heads, values = [{}], detector.score_samples(frame.iloc[rows])
+    for place, head, value in zip(rows, heads, values, strict=True):
+        head |= {"row": place, "score": float(value)}
+        if KEY in frame:
+            head[KEY] = str(frame[KEY].iloc[place])
+    return rows, heads
+
+
+def _in_table(frame: pd.DataFrame, row: int) -> int:
+    if row >= len(frame):
+        raise InputError(f"--row {row}: there are {len(frame)} events, counted from 0")
+    return row
+
+
+def _row_of(frame: pd.DataFrame, uid: str) -> int:
+    if KEY not in frame:
+        raise InputError(f"--id needs the column {KEY}, which the events do not have; name the event by --row")
+    rows = np.flatnonzero(frame[KEY].astype(str) == uid)
+    if len(rows) != 1:
+        many = "no event has" if not len(rows) else f"{len(rows)} events have"
+        raise InputError(f"{many} the {KEY} {uid!r}; 'ocsf-ssl score -o' lists the ids and rows")
+    return int(rows[0])
+
+
+def _json(found: Explanations, heads: list[dict[str, Any]]) -> str:
+    import json
+
+    records = [record | head for record, head in zip(found.to_dicts(), heads, strict=True)]
+    return json.dumps(records, indent=1, allow_nan=False) + "\n"
+
+
+def _check_output(path: Path) -> None:
+    if path.suffix != ".json":
+        raise InputError(f"{path}: the name must end in .json")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent} is not a folder; create it first")
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _page(event: ExplainedEvent, head: dict[str, Any], fields: int) -> Group:
+    """One event: its fields as a table, the counterfactual, the nearest ordinary event."""
+    title = "  ".join(f"{name} {value:.2f}" if name == "score" else f"{name} {value}" for name, value in head.items())
+    table = Table("field", "found", "expected", title=_shown(title, 160), title_justify="left")
+    for name in ("probability", "nats", "alone", "share"):
+        table.add_column(name, justify="right")
+    for cell in event.cells[:fields]:
+        best = cell.expected[0] if cell.expected else None
+        chance = "" if best is None or best.probability is None else f"{best.probability:.0%}"
+        figures = (chance, f"{cell.nats:.1f}", f"{cell.marginal_nats:.1f}", f"{cell.share:.0%}")
+        table.add_row(_shown(cell.column), _shown(cell.text), _shown(best.text if best else ""), *map(Text, figures))
+    lines = [_shown(event.sentence, 400)]
+    for near in event.neighbours[:1]:
+        values = "  ".join(f"{name}={near.text(name)}" for name in near.differs)
+        lines.append(_shown(f"Nearest ordinary event, {len(near.differs)} fields apart: {values}", 600))
+    return Group(table, *lines, Text(""))
+
+
+def _shown(value: object, length: int = 40) -> Text:
+    """Text, not str: what an attacker wrote must not be read as markup, nor as commands to the terminal."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return Text(text if len(text) <= length else text[: length - 1] + "…")

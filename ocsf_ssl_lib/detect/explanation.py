@@ -1,0 +1,216 @@
+"""What is said about an unusual event: fields, what was expected of them, and the nearest ordinary events.
+
+Plain records, so that a table, JSON, a terminal and a figure show the same. Values are those of the log: whoever shows
+them escapes them for the place where they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+__all__ = ["Expected", "ExplainedCell", "ExplainedEvent", "Explanations", "NearEvent", "number_text"]
+
+Value = str | float | None
+"""Of a cell: the text of a category, a number, or None where the event has none."""
+
+State = Literal["seen", "new", "missing"]
+"""Of a cell's value: known from training, new (or too rare to be known), or none at all."""
+
+Redact = Callable[[str, str], str]
+"""(column, text) -> what may be shown in its place."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One thing that was expected in a cell.
+
+    Attributes:
+        value: the category; None for a number.
+        low: for a number the lower end of the interval, in the log's units; None if it has none.
+        high: its upper end.
+        probability: of the value or the interval, given the other fields; None if the model does not say.
+    """
+
+    value: str | None = None
+    low: float | None = None
+    high: float | None = None
+    probability: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The value, or the interval in words."""
+        if self.value is not None:
+            return self.value
+        low, high = (None if end is None else number_text(end) for end in (self.low, self.high))
+        if low is None or high is None:
+            return "any number" if low == high else f"at most {high}" if low is None else f"more than {low}"
+        return f"about {low}" if low == high else f"{low} to {high}"
+
+
+@dataclass(frozen=True)
+class ExplainedCell:
+    """One field of an event.
+
+    Attributes:
+        column: the feature; ``time@hour`` is derived from ``time``.
+        value: what stands there; None if it is missing.
+        state: ``seen`` in training, ``new`` (or too rare to be known), or ``missing``.
+        expected: what was expected given the other fields, the most probable first; may be empty.
+        nats: surprise given the other fields.
+        marginal_nats: surprise of the value on its own, whatever the other fields are.
+        units: ``nats`` above the column's mean, in standard deviations, both among reference events.
+        share: of the event's surprise: the units above the mean, divided by their sum over all fields.
+        repaired_nats: surprise of the whole event if this field held what was expected; None if that was not tried.
+    """
+
+    column: str
+    value: Value
+    state: State
+    expected: tuple[Expected, ...]
+    nats: float
+    marginal_nats: float
+    units: float
+    share: float
+    repaired_nats: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The value, with a remark if the model does not know it."""
+        return f"{_text(self.value)} (new or rare)" if self.state == "new" else _text(self.value)
+
+
+@dataclass(frozen=True)
+class NearEvent:
+    """An ordinary event that is near.
+
+    Attributes:
+        distance: in fields, see ``neighbours``.
+        values: of all its fields; None where it has none.
+        differs: the fields in which it is another.
+    """
+
+    distance: float
+    values: dict[str, Value]
+    differs: tuple[str, ...]
+
+    def text(self, column: str) -> str:
+        """The value of a field, to be read."""
+        return _text(self.values[column])
+
+
+@dataclass(frozen=True)
+class ExplainedEvent:
+    """One event.
+
+    Attributes:
+        row: its place in the table of events, from 0.
+        nats: surprise of all its cells together.
+        ordinary_nats: 95 of 100 reference events have less.
+        cells: its fields, the one to blame first.
+        neighbours: the nearest ordinary events.
+    """
+
+    row: int
+    nats: float
+    ordinary_nats: float
+    cells: tuple[ExplainedCell, ...]
+    neighbours: tuple[NearEvent, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What would put the event right, in one sentence."""
+        first = self.cells[0] if self.cells else None
+        if first is None or first.repaired_nats is None or not first.expected or first.repaired_nats >= self.nats:
+            return f"No single field explains its {self.nats:.0f} nats."
+        puts_right = first.repaired_nats <= self.ordinary_nats < self.nats
+        return (
+            f"If {first.column} were {first.expected[0].text}, this would be "
+            f"{'an ordinary' if puts_right else 'a less unusual'} event "
+            f"(surprise {self.nats:.0f} → {first.repaired_nats:.0f} nats; 19 in 20 have less than "
+            f"{self.ordinary_nats:.0f})."
+        )
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Why each of some events is unusual.
+
+    Attributes:
+        events: in the order in which they were given.
+    """
+
+    events: tuple[ExplainedEvent, ...]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __iter__(self) -> Iterator[ExplainedEvent]:
+        return iter(self.events)
+
+    def __getitem__(self, index: int) -> ExplainedEvent:
+        return self.events[index]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One line per field named: row, rank, column, value, state, expected, probability, nats and so on."""
+        lines = []
+        for event in self.events:
+            for rank, cell in enumerate(event.cells, start=1):
+                best = cell.expected[0] if cell.expected else None
+                line = {"row": event.row, "rank": rank, "column": cell.column, "value": cell.value, "state": cell.state}
+                line |= {"expected": best and best.text, "probability": best and best.probability}
+                names = ("nats", "marginal_nats", "units", "share", "repaired_nats")
+                lines.append(line | {name: getattr(cell, name) for name in names})
+        return pd.DataFrame(lines, columns=TABLE_COLUMNS)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The events as plain dicts and lists, each with its ``sentence``."""
+        return [asdict(event) | {"sentence": event.sentence} for event in self.events]
+
+    def to_json(self, indent: int | None = None) -> str:
+        """``to_dicts`` as JSON; numbers are finite."""
+        return json.dumps(self.to_dicts(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def map_values(self, function: Redact) -> Explanations:
+        """The same with every value of a category, found or expected, passed through ``function(column, text)``."""
+
+        def text(column: str, value: Value) -> Value:
+            return function(column, value) if isinstance(value, str) else value
+
+        def cell(c: ExplainedCell) -> ExplainedCell:
+            known = tuple(e if e.value is None else replace(e, value=function(c.column, e.value)) for e in c.expected)
+            return replace(c, value=text(c.column, c.value), expected=known)
+
+        def near(n: NearEvent) -> NearEvent:
+            return replace(n, values={name: text(name, value) for name, value in n.values.items()})
+
+        return Explanations(
+            tuple(
+                replace(e, cells=tuple(map(cell, e.cells)), neighbours=tuple(map(near, e.neighbours)))
+                for e in self.events
+            )
+        )
+
+
+TABLE_COLUMNS = ["row", "rank", "column", "value", "state", "expected", "probability"]
+TABLE_COLUMNS += ["nats", "marginal_nats", "units", "share", "repaired_nats"]
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return "(missing)"
+    return value if isinstance(value, str) else number_text(value)
+
+
+def number_text(value: float) -> str:
+    """A number to be read: three digits, or all that stand before the point.
+
+    >>> number_text(1234567.8), number_text(0.123456), number_text(-0.0)
+    ('1,234,568', '0.123', '0')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value + 0.0:.3g}"
