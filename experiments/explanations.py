@@ -27,11 +27,17 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 from sklearn.preprocessing import normalize
 
-from ocsf_ssl_lib import EncoderConfig, MaskedFeatureConfig, OCSFAnomalyDetector, simulate_events, split_by_time
-from ocsf_ssl_lib.detect.explain import explain
+from ocsf_ssl_lib import (
+    EncoderConfig,
+    FeatureArrays,
+    MaskedFeatureConfig,
+    OCSFAnomalyDetector,
+    explain_events,
+    simulate_events,
+    split_by_time,
+)
 from ocsf_ssl_lib.detect.neighbours import nearest
 from ocsf_ssl_lib.events.context import CONTEXTUAL
-from ocsf_ssl_lib.features import FeatureArrays
 from ocsf_ssl_lib.vocabulary import NUM_RESERVED
 
 NAME = "explanations"
@@ -145,8 +151,8 @@ def hits(
     detector: OCSFAnomalyDetector, frame: pd.DataFrame, truth: pd.Series, group: pd.Series, reference: FeatureArrays
 ) -> list[dict[str, object]]:
     """Share of events of which an altered field is named first, or among the first two, per ranking and group."""
-    table = explain(detector, frame, reference=reference, neighbours=0).table
-    more = explain(detector, frame, reference=reference, neighbours=0, suspects=MANY_SUSPECTS).table
+    table = explain_events(detector, frame, reference=reference, neighbours=0).table
+    more = explain_events(detector, frame, reference=reference, neighbours=0, suspects=MANY_SUSPECTS).table
     ranks = {"counterfactual": table, f"counterfactual, {MANY_SUSPECTS} suspects": more}
     for column, method in RANKINGS.items():
         ranks[method] = table.assign(rank=table.groupby("row")[column].rank(ascending=False, method="first"))

@@ -51,8 +51,7 @@ def explain(
         raise InputError(f"{' and '.join(named)} name different events; give one of them")
     if output not in (None, "-"):
         _check_output(Path(str(output)))
-    from ocsf_ssl_lib.detect import OCSFAnomalyDetector
-    from ocsf_ssl_lib.detect.explain import explain as explain_events
+    from ocsf_ssl_lib.detect import OCSFAnomalyDetector, explain_events
 
     detector = OCSFAnomalyDetector.load(model)
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"

@@ -1,5 +1,14 @@
-"""Stage 7: scores, the detector, and the baselines it is measured against."""
+"""Stage 7: scores, the detector, its explanations, and the baselines it is measured against."""
 
 from ocsf_ssl_lib.detect.detector import OCSFAnomalyDetector, train_ocsf_anomaly_detector
+from ocsf_ssl_lib.detect.explain import explain_events
+from ocsf_ssl_lib.detect.explanation import ExplainedCell, ExplainedEvent, Explanations
 
-__all__ = ["OCSFAnomalyDetector", "train_ocsf_anomaly_detector"]
+__all__ = [
+    "ExplainedCell",
+    "ExplainedEvent",
+    "Explanations",
+    "OCSFAnomalyDetector",
+    "explain_events",
+    "train_ocsf_anomaly_detector",
+]

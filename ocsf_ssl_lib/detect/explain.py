@@ -36,14 +36,14 @@ from ocsf_ssl_lib.vocabulary import MISSING_ID, NUM_RESERVED, UNKNOWN_ID, canoni
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect.detector import OCSFAnomalyDetector
 
-__all__ = ["SUSPECTS", "explain"]
+__all__ = ["SUSPECTS", "explain_events"]
 
 SUSPECTS = 5  # fields of an event whose repair is tried; with 10 the altered field was found no more often
 USUAL_ROWS = 1000  # reference events that tell how surprising each column usually is
 ORDINARY = 0.95  # share of the reference events that have less surprise than what is called ordinary
 
 
-def explain(
+def explain_events(
     detector: OCSFAnomalyDetector,
     frame: pd.DataFrame,
     *,
