@@ -177,29 +177,37 @@ def restored(
     prep = detector.preprocessor_
     names = prep.numerical_names_ + prep.categorical_names_
     columns = np.array([names.index(f) for f in fields])
-    before, others = codes_of(prep.transform(original)), codes_of(prep.transform(ordinary))
-    by_fields = nearest(prep.transform(altered), prep.transform(ordinary), 1).rows[:, 0]
+    events, reference = prep.transform(altered), prep.transform(ordinary)
+    before, others = codes_of(prep.transform(original)), codes_of(reference)
+    first = explain_events(detector, altered, reference=reference, fields=1, neighbours=0)
+    blamed = np.array([names.index(event.cells[0].column) for event in first])
     a, b = (normalize(detector.transform(x)) for x in (altered, ordinary))
-    rows = []
-    for method, near in (("nearest by fields", by_fields), ("nearest by embedding", (a @ b.T).argmax(axis=1))):
+    found = {
+        "all fields": nearest(events, reference, 1).rows[:, 0],
+        "all fields but the one to blame": nearest(events, reference, 1, blamed).rows[:, 0],
+        "embedding": (a @ b.T).argmax(axis=1),
+    }
+    rows: list[dict[str, object]] = []
+    for method, near in found.items():
         same = before[np.arange(len(near)), columns] == others[near, columns]
-        rows.append({"group": "all", "method": method, "cases": len(near), "top1": int(same.sum())})
+        rows.append({"group": "all", "method": method, "cases": len(near), "restored": int(same.sum())})
     return rows
 
 
 def show() -> None:
-    """Print shares with 95 % intervals (Wilson) of all seeds together, and the range over seeds."""
+    """Print shares of all seeds together with 95 % intervals (Wilson: seeds count as one), and the range over seeds."""
     table = pd.read_csv(RESULTS / f"{NAME}.csv")
     for name, some in table.groupby("set"):
         tried = int(some.groupby("seed")["tried"].first().sum())
-        whole = some[some["group"] == "all"]
-        print(f"\n{name}: {int(whole.groupby('seed')['cases'].first().sum())} events of {tried} tried, "
-              f"{whole['seed'].nunique()} seeds")  # fmt: skip
-        lines = [
-            {"method": method, "first": _share(rows, "top1"), "first two": _share(rows, "top2")}
-            for method, rows in whole.groupby("method", sort=False)
-        ]
-        print(pd.DataFrame(lines).to_string(index=False))
+        whole = some[(some["group"] == "all") & some["top2"].notna()]
+        events = int(whole.groupby("seed")["cases"].first().sum())
+        print(f"\n{name}: {events} events of {tried} tried, {whole['seed'].nunique()} seeds")
+        figures = {"top1": "first", "top2": "first two"}
+        print(_by_method(whole, figures))
+        near = some[some["restored"].notna()]
+        if len(near):
+            print("\nthe nearest ordinary event by ... holds what stood in the altered field before")
+            print(_by_method(near, {"restored": "share"}))
         fields = some[(some["group"] != "all") & some["top2"].notna()].groupby(["group", "method"], sort=False)
         sums = fields[["top2", "cases"]].sum()
         wide = (sums["top2"] / sums["cases"]).unstack("method")
@@ -208,9 +216,15 @@ def show() -> None:
         print(wide.round(2).to_string())
 
 
+def _by_method(rows: pd.DataFrame, figures: dict[str, str]) -> str:
+    lines = [
+        {"method": method} | {label: _share(some, figure) for figure, label in figures.items()}
+        for method, some in rows.groupby("method", sort=False)
+    ]
+    return pd.DataFrame(lines).to_string(index=False)
+
+
 def _share(rows: pd.DataFrame, figure: str) -> str:
-    if rows[figure].isna().any():
-        return ""
     found, cases = int(rows[figure].sum()), int(rows["cases"].sum())
     interval = binomtest(found, cases).proportion_ci(method="wilson")
     seeds = rows[figure] / rows["cases"]

@@ -18,6 +18,7 @@ __all__ = ["NumberScaler", "as_numbers"]
 MAX_QUANTILES = 1000  # landmarks of the empirical distribution; finer ones changed nothing on 100 000 rows
 SUBSAMPLE = 200_000  # rows that place the landmarks
 STANDARD_CLIP = 10.0  # standard deviations; an infinity lands here
+RANK_ERROR = 1e-6  # of a rank that was a float32 normal score
 LARGEST = 1e100  # what is larger counts as this: its square can still be summed, an infinity becomes comparable
 
 
@@ -99,7 +100,12 @@ class NumberScaler:
         scaled = scaled.astype(np.float64)
         if self.scaling == "standard":
             return scaled * self.estimator.scale_ + self.estimator.mean_
-        return np.asarray(self.estimator.inverse_transform(np.where(np.isnan(scaled), np.nan, ndtr(scaled))))
+        rank = ndtr(scaled)  # NaN stays NaN
+        values = np.asarray(self.estimator.inverse_transform(rank))
+        r = {k: np.asarray(v) for k, v in self.ranks.items()}
+        # The ends have the middle of their ties, see ``transform``; the landmarks alone would put them further in.
+        values = np.where(rank <= r["low_share"] / 2 + RANK_ERROR, r["low"], values)
+        return np.where(rank >= 1 - r["high_share"] / 2 - RANK_ERROR, r["high"], values)
 
 
 def as_numbers(column: pd.Series, name: str, *, quiet: bool = False) -> np.ndarray:

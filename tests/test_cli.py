@@ -72,6 +72,69 @@ def test_scores_go_to_standard_output_as_json_lines(run: Run, workshop: Path) ->
     assert {"rank", "metadata.uid", "score", "is_anomaly"} <= set(rows[0])
 
 
+def test_explain_names_fields_and_what_was_expected(run: Run, workshop: Path, tmp_path: Path) -> None:
+    events, model = workshop / "events.jsonl", workshop / "model"
+    output, scores = tmp_path / "explain.json", tmp_path / "scores.csv"
+    code, out, err = run("explain", events, "-m", model, "--reference", events, "--top", 2, "-o", output)
+    assert code == 0, err
+    assert run("score", events, "-m", model, "--top", 0, "-o", scores)[0] == 0
+    table, explained = pd.read_csv(scores), json.loads(output.read_text())
+    assert [e["metadata.uid"] for e in explained] == table["metadata.uid"].head(2).tolist()
+    assert [e["row"] for e in explained] == table["row"].head(2).tolist()
+    assert [e["rank"] for e in explained] == [1, 2]
+    for event in explained:
+        best = event["cells"][0]
+        assert best["column"] in out
+        assert f"{best['nats']:.1f}" in out
+        assert event["sentence"][:30] in out
+        assert len(event["neighbours"]) == 3
+    assert out.count("nearest ordinary event") == 2
+
+
+def test_explain_takes_one_event_by_row_or_id(run: Run, workshop: Path) -> None:
+    events, model = workshop / "events.jsonl", workshop / "model"
+    options = ("-m", model, "--reference", events, "-o", "-")
+    uid = json.loads(events.read_text().splitlines()[12])["metadata"]["uid"]
+    by_row, by_id = (run("explain", events, *options, *one) for one in (("--row", 12), ("--id", uid)))
+    assert by_row[0] == by_id[0] == 0, by_row[2] + by_id[2]
+    assert by_row[1] == by_id[1]
+    assert [e["metadata.uid"] for e in json.loads(by_row[1])] == [uid]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--row", "600"), "--row 600: there are 600 events, counted from 0"),
+        (("--id", "nobody"), "no event has the metadata.uid 'nobody'"),
+        (("--row", "1", "--top", "2"), "--top and --row name different events"),
+        (("-o", "explained.txt"), "explained.txt: the name must end in .json"),
+        (("-o", "no-such-folder/x.json"), "no-such-folder is not a folder"),
+        (("--missing-columns", "drop"), "--missing-columns must be error or fill, however: drop"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_line(
+    options: tuple[str, ...], message: str, run: Run, workshop: Path
+) -> None:
+    code, out, err = run("explain", workshop / "events.jsonl", "-m", workshop / "model", *options)
+    assert code == 2
+    assert out == ""
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+
+
+def test_an_explained_value_can_neither_be_markup_nor_move_the_cursor(run: Run, tmp_path: Path) -> None:
+    hostile = "[red]x[/red]\x1b[2J\u202e"
+    lines = [{"class_uid": 3002, "user": {"name": hostile if i % 2 else "bob"}, "n": {"b": i}} for i in range(60)]
+    events = tmp_path / "events.jsonl"
+    events.write_text("\n".join(map(json.dumps, lines)))
+    assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
+    code, out, err = run("explain", events, "-m", tmp_path / "model", "--reference", events, "--top", 60)
+    assert code == 0, err
+    assert "[red]x[/red]?[2J?" in out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
 def test_events_come_from_standard_input(workshop: Path) -> None:
     command = [sys.executable, "-m", "ocsf_ssl_lib.cli", "inspect", "-"]
     with (workshop / "events.jsonl").open("rb") as stream:

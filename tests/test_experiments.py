@@ -7,9 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ocsf_ssl_lib import EncoderConfig, TrainingConfig
+from ocsf_ssl_lib import EncoderConfig, OCSFAnomalyDetector, TrainingConfig
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 SMALL = EncoderConfig(d_model=8, num_blocks=1)
@@ -82,3 +83,27 @@ def test_training_times_are_measured_for_each_precision(monkeypatch: pytest.Monk
     module.run(300)
     assert [row["precision"] for row in rows] == ["fp32", "bf16"]
     assert all(row["epoch_seconds"] > 0 and row["epochs_run"] == 2 for row in rows)
+
+
+@pytest.mark.slow
+def test_every_ranking_of_explanations_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(seed: int) -> OCSFAnomalyDetector:
+        return OCSFAnomalyDetector(encoder_config=SMALL, max_epochs=1, random_state=seed)
+
+    module, rows = experiment("explanations", monkeypatch, EVENTS=1500, EXCHANGES=60, new_detector=small)
+    module.run(0)
+    for name in ("exchanged", "scenario"):
+        found = [row for row in rows if row["set"] == name and row["group"] == "all" and "top2" in row]
+        assert len(found) == 2 + len(module.RANKINGS)
+        assert all(0 <= row["top1"] <= row["top2"] <= row["cases"] <= row["tried"] for row in found)
+        assert all(row["cases"] for row in found)
+    assert sum("restored" in row for row in rows) == 3
+
+
+def test_an_exchange_counts_if_it_makes_a_pair_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _ = experiment("explanations", monkeypatch)
+    pairs = np.array([[1, 1, -1]] * 20 + [[2, 2, -1]] * 20)
+    assert module.contradicts(pairs, np.array([1, 1, -1]), 0, 2)  # (2, 1): 10 to be expected, none seen
+    assert not module.contradicts(pairs, np.array([2, 1, -1]), 1, 2)  # puts it right
+    assert not module.contradicts(pairs[18:], np.array([1, 1, -1]), 0, 2)  # 2 to be expected: none proves nothing
+    assert not module.contradicts(np.vstack([pairs, [2, 1, -1]]), np.array([1, 1, -1]), 0, 2)  # seen once

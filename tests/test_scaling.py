@@ -135,3 +135,19 @@ def test_scikit_learns_pandas_output_changes_nothing(kind: str) -> None:
 def test_an_unknown_scaling_is_refused() -> None:
     with pytest.raises(InputError, match="scaling must be"):
         NumberScaler("robust")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scaled_numbers_come_back_in_their_own_units(kind: str) -> None:
+    values = np.exp(np.random.default_rng(0).normal(5, 1, (500, 2)))
+    scaler = NumberScaler(kind).fit(values, ["x", "y"])  # type: ignore[arg-type]
+    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(values)), values, rtol=2e-3)
+    some = scaler.inverse_transform(np.array([[math.nan, 0.0]]))
+    assert np.isnan(some).tolist() == [[True, False]]
+    assert scaler.inverse_transform(np.empty((0, 2))).shape == (0, 2)
+
+
+def test_a_quantile_beyond_the_ends_is_an_extreme() -> None:
+    values = np.arange(10.0)[:, None]
+    back = NumberScaler().fit(values, ["x"]).inverse_transform(np.array([[-math.inf], [math.inf]]))
+    assert back.ravel().tolist() == [0, 9]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,8 +107,6 @@ def _row_of(frame: pd.DataFrame, uid: str) -> int:
 
 
 def _json(found: Explanations, heads: list[dict[str, Any]]) -> str:
-    import json
-
     records = [record | head for record, head in zip(found.to_dicts(), heads, strict=True)]
     return json.dumps(records, indent=1, allow_nan=False) + "\n"
 
@@ -142,7 +141,7 @@ def _page(event: ExplainedEvent, head: dict[str, Any], fields: int) -> Group:
     lines = [_shown(event.sentence, 400)]
     for near in event.neighbours[:1]:
         values = "  ".join(f"{name}={near.text(name)}" for name in near.differs)
-        lines.append(_shown(f"Nearest ordinary event, {len(near.differs)} fields apart: {values}", 600))
+        lines.append(_shown(f"The nearest ordinary event has {values or 'the same values'}.", 600))
     return Group(table, *lines, Text(""))
 
 

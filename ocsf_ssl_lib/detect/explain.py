@@ -93,7 +93,7 @@ def explain_events(
     after = repaired_surprise(model, batch, expected, torch.from_numpy(tried).to(nats.device)).nansum(2)
     said = _Said(prep, frame, arrays, expected, nats, alone, units)
     order = _order(known, tried, after.cpu().numpy())
-    near = _near(prep, arrays, reference, neighbours)
+    near = _near(prep, arrays, reference, neighbours, order[:, 0])
     events = []
     for i, total in enumerate(nats.nansum(1).tolist()):
         repaired = dict(zip(tried[i].tolist(), after[i].tolist(), strict=True))
@@ -214,13 +214,13 @@ def _six_digits(value: float) -> float:
 
 
 def _near(
-    prep: OCSFPreprocessor, arrays: FeatureArrays, reference: FeatureArrays, count: int
+    prep: OCSFPreprocessor, arrays: FeatureArrays, reference: FeatureArrays, count: int, blamed: np.ndarray
 ) -> list[tuple[NearEvent, ...]]:
-    """The nearest reference events of each event, decoded."""
+    """The reference events that are nearest in all fields but the one to blame, decoded."""
     if not count:
         return [()] * len(arrays.categorical)
     names = prep.numerical_names_ + prep.categorical_names_
-    found = nearest(arrays, reference, count)
+    found = nearest(arrays, reference, count, blamed)
     numbers = _in_units(prep, reference.numerical[found.rows.ravel()])
     result = []
     for i, rows in enumerate(found.rows):

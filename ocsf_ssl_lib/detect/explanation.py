@@ -89,9 +89,9 @@ class NearEvent:
     """An ordinary event that is near.
 
     Attributes:
-        distance: in fields, see ``neighbours``.
+        distance: in fields, the one to blame left out; see ``neighbours``.
         values: of all its fields; None where it has none.
-        differs: the fields in which it is another.
+        differs: the fields in which it differs, the one to blame among them.
     """
 
     distance: float

@@ -3,7 +3,8 @@
 Distance is counted in fields, in the manner of Gower (1971): a category that differs is 1, whatever the two values are;
 a number is the difference of its two ranks among training values, 0 to 1. An analyst can check such a distance by
 reading the two events, which an angle between embeddings does not allow, and every neighbour comes with the list of the
-fields that differ.
+fields that differ. Without the field to blame, which speaks for events of the wrong kind, the nearest event holds what
+belonged in that field about as often as the nearest by embedding does (``experiments/explanations.py --show``).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Neighbours(NamedTuple):
 
     Attributes:
         rows: (N, K) rows of the reference, the nearest first.
-        distance: (N, K) fields apart, 0 to D.
-        differs: (N, K, D_num + D_cat) bool, the fields that differ, numbers first.
+        distance: (N, K) fields apart, the ignored one left out.
+        differs: (N, K, D_num + D_cat) bool, the fields that differ, the ignored one among them; numbers first.
     """
 
     rows: np.ndarray
@@ -36,8 +37,16 @@ class Neighbours(NamedTuple):
     differs: np.ndarray
 
 
-def nearest(events: FeatureArrays, reference: FeatureArrays, count: int) -> Neighbours:
+def nearest(
+    events: FeatureArrays, reference: FeatureArrays, count: int, ignore: np.ndarray | None = None
+) -> Neighbours:
     """Find the ``count`` nearest of M reference events; of equal ones the first is taken, once.
+
+    Args:
+        events: N events.
+        reference: M events.
+        count: K; fewer if there are fewer different reference events.
+        ignore: (N,) the column of each event that does not count, numbers first; -1 for none.
 
     Raises:
         InputError: there is no reference event.
@@ -56,23 +65,25 @@ def nearest(events: FeatureArrays, reference: FeatureArrays, count: int) -> Neig
     apart = FeatureArrays(*(array[kept] for array in reference))
     count = min(count, len(kept))
     starts = range(0, max(1, len(events.categorical)), ROWS)
-    parts = [_nearest(FeatureArrays(*(a[i : i + ROWS] for a in events)), apart, count) for i in starts]
+    ignore = np.full(len(events.categorical), -1) if ignore is None else ignore
+    parts = [
+        _nearest(FeatureArrays(*(a[i : i + ROWS] for a in events)), apart, count, ignore[i : i + ROWS, None])
+        for i in starts
+    ]
     rows, distance, differs = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Neighbours(kept[rows], distance, differs)
 
 
-def _nearest(events: FeatureArrays, reference: FeatureArrays, count: int) -> Neighbours:
+def _nearest(events: FeatureArrays, reference: FeatureArrays, count: int, ignore: np.ndarray) -> Neighbours:
+    d_num = events.numerical.shape[1]
     n, m = len(events.categorical), len(reference.categorical)
     distance = np.zeros((n, m), np.float32)
     for j in range(events.categorical.shape[1]):
-        distance += events.categorical[:, [j]] != reference.categorical[:, j]
-    for j in range(events.numerical.shape[1]):
-        distance += _ranks_apart(events, reference, j)
+        distance += (events.categorical[:, [j]] != reference.categorical[:, j]) & (ignore != d_num + j)
+    for j in range(d_num):
+        distance += _ranks_apart(events, reference, j) * (ignore != j)
     rows = np.argsort(distance, axis=1, kind="stable")[:, :count]
-    differs = [
-        np.take_along_axis(_ranks_apart(events, reference, j), rows, axis=1) > RANK_APART
-        for j in range(events.numerical.shape[1])
-    ]
+    differs = [np.take_along_axis(_ranks_apart(events, reference, j), rows, axis=1) > RANK_APART for j in range(d_num)]
     differs += [
         events.categorical[:, [j]] != reference.categorical[rows, j] for j in range(events.categorical.shape[1])
     ]
