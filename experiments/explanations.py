@@ -13,6 +13,9 @@ exchanged   A normal test event of which one field holds the value of another te
 scenario    The simulator's contextual anomalies of the test period. Where it alters several fields at once, naming one
             of them counts.
 
+A third set of results counts the user as well where the place (address, host, country) was exchanged: somebody at
+another's place, and another at that place, are one and the same event, and it takes one field to repair the user.
+
 A hit is an altered field among the first one, or two, that are named; 41 columns can be.
 """
 
@@ -49,6 +52,8 @@ REFERENCE = 5_000
 LEAST_EXPECTED = 5.0  # events with both values, were they independent
 DAY = 86_400_000
 MANY_SUSPECTS = 10
+PLACE = {"src_endpoint.ip", "src_endpoint.hostname", "src_endpoint.location.country", "device.hostname"}
+USER = {"user.name", "actor.user.name"}
 # Column of the explanation's table -> what it ranks by; the counterfactual is its own rank.
 RANKINGS = {"units": "standardised nats", "nats": "nats", "marginal_nats": "marginal nats"}
 
@@ -90,6 +95,9 @@ def run(seed: int) -> None:
     group = (labels["anomaly_type"] + ": " + labels["altered_fields"]).reset_index(drop=True)
     common = {"seed": seed, "set": "scenario", "tried": len(cases)}
     results += [common | row for row in hits(detector, cases, truth, group, reference)]
+    either = truth.map(lambda fields: fields | USER if fields & PLACE else fields)
+    common["set"] = "scenario, place or user"
+    results += [common | row for row in hits(detector, cases, either, group, reference)]
     append(NAME, results)
 
 

@@ -92,7 +92,7 @@ def test_every_ranking_of_explanations_is_measured(monkeypatch: pytest.MonkeyPat
 
     module, rows = experiment("explanations", monkeypatch, EVENTS=1500, EXCHANGES=60, new_detector=small)
     module.run(0)
-    for name in ("exchanged", "scenario"):
+    for name in ("exchanged", "scenario", "scenario, place or user"):
         found = [row for row in rows if row["set"] == name and row["group"] == "all" and "top2" in row]
         assert len(found) == 2 + len(module.RANKINGS)
         assert all(0 <= row["top1"] <= row["top2"] <= row["cases"] <= row["tried"] for row in found)

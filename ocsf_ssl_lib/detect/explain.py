@@ -1,8 +1,10 @@
 """Stage 7c: why is this event unusual? Which fields surprised, what was expected, and what ordinary events look like.
 
 The fields are ranked by a counterfactual: of those that surprise most for their column, the first is the one whose
-repair takes most surprise out of the whole event (``repair``). The surprise of a field alone cannot tell the field that
-is wrong from those that depend on it; what each ranking achieves is measured by ``experiments/explanations.py``.
+repair takes most surprise out of the whole event (``repair``). Surprise alone names the fields that depend on the wrong
+one as well. The counterfactual looks for the smallest repair: where several fields were exchanged together, it tends to
+blame the one that they all contradict, the user whose address, host and country are another's. What each ranking
+achieves is measured by ``experiments/explanations.py``.
 """
 
 from __future__ import annotations

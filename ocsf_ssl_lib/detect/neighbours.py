@@ -55,7 +55,7 @@ def nearest(
         >>> nothing, full = np.empty((2, 0)), np.zeros((2, 0), bool)
         >>> reference = FeatureArrays(nothing, np.array([[3, 3], [4, 5]]), full)
         >>> nearest(FeatureArrays(nothing[:1], np.array([[4, 3]]), full[:1]), reference, 1).differs[0, 0]
-        array([False,  True])
+        array([ True, False])
     """
     if not len(reference.categorical):
         raise InputError("no reference event to compare with; give some training events")

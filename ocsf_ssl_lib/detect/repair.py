@@ -113,7 +113,7 @@ def repaired_surprise(model: TabularResNetWithMFP, batch: Batch, expected: Expec
     d_num = batch.numerical.shape[1]
     rows = torch.arange(n, device=suspects.device).repeat_interleave(k)
     columns = suspects.flatten()
-    copies = Batch(*(t[rows].clone() for t in batch))
+    copies = Batch(*(t[rows] for t in batch))  # an index by a tensor copies
     numbers = (columns < d_num).nonzero().flatten()
     copies.numerical[numbers, columns[numbers]] = expected.number[rows[numbers], columns[numbers]]
     copies.missing_mask[numbers, columns[numbers]] = False

@@ -120,6 +120,7 @@ def test_the_nearest_ordinary_event_differs_in_the_altered_field(
     near = explain_events(masked, altered("port", "22"), reference=reference)[0].neighbours
     assert len(near) == 3
     assert near[0].differs == ("port",)
+    assert near[0].distance < 1  # the field to blame does not count
     assert near[0].values["port"] == PORTS["web"]
     assert near[0].values["host"] == HOSTS["web"]
     volume = near[0].values["bytes"]
