@@ -75,7 +75,7 @@ def test_scores_go_to_standard_output_as_json_lines(run: Run, workshop: Path) ->
 def test_explain_names_fields_and_what_was_expected(run: Run, workshop: Path, tmp_path: Path) -> None:
     events, model = workshop / "events.jsonl", workshop / "model"
     output, scores = tmp_path / "explain.json", tmp_path / "scores.csv"
-    code, out, err = run("explain", events, "-m", model, "--reference", events, "--top", 2, "-o", output)
+    code, out, err = run("explain", events, "-m", model, "--top", 2, "-o", output)
     assert code == 0, err
     assert run("score", events, "-m", model, "--top", 0, "-o", scores)[0] == 0
     table, explained = pd.read_csv(scores), json.loads(output.read_text())
@@ -93,7 +93,7 @@ def test_explain_names_fields_and_what_was_expected(run: Run, workshop: Path, tm
 
 def test_explain_takes_one_event_by_row_or_id(run: Run, workshop: Path) -> None:
     events, model = workshop / "events.jsonl", workshop / "model"
-    options = ("-m", model, "--reference", events, "-o", "-")
+    options = ("-m", model, "-o", "-")
     uid = json.loads(events.read_text().splitlines()[12])["metadata"]["uid"]
     by_row, by_id = (run("explain", events, *options, *one) for one in (("--row", 12), ("--id", uid)))
     assert by_row[0] == by_id[0] == 0, by_row[2] + by_id[2]
@@ -128,7 +128,7 @@ def test_an_explained_value_can_neither_be_markup_nor_move_the_cursor(run: Run, 
     events = tmp_path / "events.jsonl"
     events.write_text("\n".join(map(json.dumps, lines)))
     assert run("train", events, "-m", tmp_path / "model", *SMALL)[0] == 0
-    code, out, err = run("explain", events, "-m", tmp_path / "model", "--reference", events, "--top", 60)
+    code, out, err = run("explain", events, "-m", tmp_path / "model", "--top", 60)
     assert code == 0, err
     assert "[red]x[/red]?[2J?" in out
     assert "\x1b" not in out

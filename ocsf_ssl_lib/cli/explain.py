@@ -36,10 +36,6 @@ def explain(
         str | None, typer.Option("--output", "-o", help="Everything, as JSON, to this .json file, or - .")
     ] = None,
     fields: Annotated[int, typer.Option(min=1, help="How many fields of each event to print.")] = 5,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(help="Files of ordinary events to compare with; the model's own training events if left out."),
-    ] = None,
     since: Since = None,
     until: Until = None,
     missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
@@ -58,8 +54,7 @@ def explain(
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
     frame = read(paths, since, until, any_table=True)  # the model says which columns it needs
     rows, heads = _choose(frame, detector, top, row, uid)
-    known = detector.preprocessor_.transform(read(reference, None, None, any_table=True)) if reference else None
-    found = explain_events(detector, frame.iloc[rows], reference=known)
+    found = explain_events(detector, frame.iloc[rows])
     if output is not None:
         text = _json(found, heads)
         if output == "-":

@@ -68,15 +68,12 @@ def explain_events(
         One ``ExplainedEvent`` for each row of ``frame``.
 
     Raises:
-        InputError: the objective predicts no hidden cells, or there is no reference.
+        InputError: the objective predicts no hidden cells, or the reference is empty.
     """
     model = _predictor(detector)
-    reference = reference if reference is not None else getattr(detector, "reference_", None)
-    if reference is None or not len(reference.categorical):
-        raise InputError(
-            "no ordinary events to compare with: give some training events, encoded by preprocessor_.transform, as "
-            "reference= (on the command line --reference FILE)"
-        )
+    reference = detector.reference_ if reference is None else reference
+    if not len(reference.categorical):
+        raise InputError("reference holds no events to compare with; leave it out to take the detector's own")
     for name, value, least in (("fields", fields, 1), ("neighbours", neighbours, 0), ("suspects", suspects, 1)):
         if value is not None and value < least:
             raise InputError(f"{name} must be {least} or more, however: {value}")

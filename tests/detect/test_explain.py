@@ -179,7 +179,12 @@ def test_a_number_that_cannot_be_is_named(
         explain_events(masked, service_events(1), reference=reference, **option)
 
 
-def test_without_ordinary_events_the_remedy_is_named(masked: OCSFAnomalyDetector, reference: FeatureArrays) -> None:
+def test_an_empty_reference_is_refused(masked: OCSFAnomalyDetector, reference: FeatureArrays) -> None:
     nothing = FeatureArrays(*(array[:0] for array in reference))
-    with pytest.raises(InputError, match="reference="):
+    with pytest.raises(InputError, match="reference holds no events"):
         explain_events(masked, service_events(1), reference=nothing)
+
+
+def test_the_detector_s_own_events_are_the_reference(masked: OCSFAnomalyDetector) -> None:
+    strange = altered("port", "22")
+    assert explain_events(masked, strange) == explain_events(masked, strange, reference=masked.reference_)
