@@ -417,6 +417,69 @@ def test_labels_of_other_events_are_refused(run: Run, workshop: Path, tmp_path: 
     assert "'x'" in err
 
 
+@pytest.fixture
+def rankings(tmp_path: Path) -> Path:
+    """Scores of two detectors of which the second is worse, and labels."""
+    rng = np.random.default_rng(0)
+    anomaly, noise, uid = np.arange(500) < 50, rng.normal(size=500), [f"id-{i}" for i in range(500)]
+    for name, strength in (("good", 2.0), ("bad", 0.5)):
+        table = pd.DataFrame({"metadata.uid": uid, "score": noise - strength * anomaly})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    kinds = np.where(anomaly, "[red]beacon", "normal")  # a label is no markup
+    labels = pd.DataFrame({"metadata.uid": uid, "is_anomaly": anomaly, "anomaly_type": kinds})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    return tmp_path
+
+
+def test_evaluate_prints_intervals_precision_at_k_and_recall_at_a_budget(run: Run, rankings: Path) -> None:
+    files = rankings / "good.csv", rankings / "labels.csv"
+    options = ("--k", 20, "--false-alarms", 3, "--days", 2, "--resamples", 50)
+    code, out, err = run("evaluate", *files, *options, "-o", rankings / "report.csv")
+    assert code == 0, err
+    assert "precision at 20" in out
+    assert "recall at 6 false alarms" in out
+    assert "[low, high]: 95% interval" in out
+    assert "[red]beacon" in out
+    report = pd.read_csv(rankings / "report.csv")
+    assert (report.roc_auc_low < report.roc_auc).all()
+    code, out, err = run("evaluate", *files, "--resamples", 0)
+    assert code == 0, err
+    assert "interval" not in out
+
+
+def test_evaluate_compares_two_detectors_on_the_same_events(run: Run, rankings: Path) -> None:
+    good, bad, labels = (rankings / f"{name}.csv" for name in ("good", "bad", "labels"))
+    code, out, err = run("evaluate", good, labels, "--against", bad, "--resamples", 99, "-o", rankings / "c.csv")
+    assert code == 0, err
+    assert "p=0.020" in out  # twice 1 in 100: no resample turned the order
+    comparison = pd.read_csv(rankings / "c.csv")
+    assert (comparison[comparison.metric == "roc_auc"].low > 0).all()
+    code, _, err = run("evaluate", good, labels, "--against", bad, "--resamples", 0)
+    assert code == 2
+    assert "--resamples" in err
+    pd.read_csv(bad).iloc[1:].to_csv(bad, index=False)
+    code, _, err = run("evaluate", good, labels, "--against", bad)
+    assert code == 2
+    assert "'id-0'" in err
+
+
+def test_drift_says_whether_to_retrain(run: Run, rankings: Path) -> None:
+    good = rankings / "good.csv"
+    code, out, err = run("drift", good, good)
+    assert code == 0, err
+    assert "Keep the model" in out
+    table = pd.read_csv(good)
+    table.assign(score=table.score - 3).to_csv(rankings / "new.csv", index=False)
+    code, out, err = run("drift", good, rankings / "new.csv", "-o", rankings / "drift.jsonl")
+    assert code == 0, err
+    assert "Retrain" in out
+    row = json.loads((rankings / "drift.jsonl").read_text())
+    assert row["verdict"] == "retrain"
+    code, _, err = run("drift", good, rankings / "labels.csv")
+    assert code == 2
+    assert "no column 'score'" in err
+
+
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys; import ocsf_ssl_lib.cli; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
@@ -12,12 +13,24 @@ from ocsf_ssl_lib.cli.app import note
 from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.events import Events, read_events
+from ocsf_ssl_lib.events.tables import read_table
 from ocsf_ssl_lib.period import Period
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.parquet_events import ParquetEvents
 
-__all__ = ["KEY", "AnyTable", "Paths", "Since", "Until", "open_parquet", "read", "read_any", "split_names"]
+__all__ = [
+    "KEY",
+    "AnyTable",
+    "Paths",
+    "Since",
+    "Until",
+    "open_parquet",
+    "read",
+    "read_any",
+    "read_scores",
+    "split_names",
+]
 
 OCSF_FIELDS = ("class_uid", "class_name", "category_uid", "type_uid", "activity_id", "metadata.version", "time")
 
@@ -84,6 +97,15 @@ def _milliseconds(text: str, option: str) -> float:
         return pd.to_datetime(text, utc=True, format="ISO8601").timestamp() * 1000
     except ValueError:
         raise InputError(f"{option}: {text!r} is neither ISO 8601 (2026-01-31T09:00) nor epoch milliseconds") from None
+
+
+def read_scores(path: Path) -> pd.Series:
+    """What ``score -o`` wrote: scores indexed by the event's id."""
+    table = read_table(path)
+    for column in (KEY, "score"):
+        if column not in table:
+            raise InputError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
+    return table.set_index(KEY)["score"]
 
 
 def split_names(text: str | None) -> list[str] | None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ocsf_ssl_lib import InputError, detection_report, split_by_time
+from ocsf_ssl_lib import Bootstrap, InputError, detection_report
 
 
 def example(n: int = 200, seed: int = 0) -> tuple[pd.Series, pd.DataFrame]:
@@ -130,38 +128,43 @@ def test_labels_without_a_needed_column_are_refused(column: str) -> None:
         detection_report(scores, labels.drop(columns=column))
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.floats(0.05, 0.95))
-def test_a_split_by_time_never_overlaps_and_loses_nothing(times: list[int], fraction: float) -> None:
-    frame = pd.DataFrame({"time": times, "row": range(len(times))})
-    train, test = split_by_time(frame, fraction)
-    assert sorted([*train.row, *test.row]) == list(range(len(times)))
-    assert len(test) > 0
-    if len(train):
-        assert train.time.max() < test.time.min()
+def test_first_k_and_budget_are_counted() -> None:
+    uid = list("abcdefgh")
+    labels = pd.DataFrame({"metadata.uid": uid, "is_anomaly": [1, 0, 1, 0, 0, 0, 1, 0]})
+    scores = pd.Series(range(8), index=uid, dtype=float)
+    row = detection_report(scores, labels, k=3, false_alarms=0.2).iloc[0]  # 1 of 5 normal events
+    assert row[["precision_at_k", "recall_at_budget", "k", "budget"]].tolist() == [2 / 3, 2 / 3, 3, 1]
+    per_day = detection_report(scores, labels, k=3, false_alarms=2, days=0.5).iloc[0]
+    assert per_day[["recall_at_budget", "budget"]].tolist() == [2 / 3, 1]
 
 
-def test_a_split_by_time_does_not_depend_on_the_order_of_the_rows() -> None:
-    frame = pd.DataFrame({"time": np.arange(100), "row": range(100)})
-    train, test = split_by_time(frame.sample(frac=1, random_state=0), 0.3)
-    assert sorted(train.row) == list(range(70))
-    assert sorted(test.row) == list(range(70, 100))
+def test_a_list_longer_than_the_log_is_the_whole_log() -> None:
+    labels = pd.DataFrame({"metadata.uid": list("abcd"), "is_anomaly": [True, False, False, False]})
+    row = detection_report(pd.Series([1.0, 2, 3, 4], index=list("abcd")), labels, k=100).iloc[0]
+    assert row[["precision_at_k", "k"]].tolist() == [1 / 4, 4]
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, float("nan")])
-def test_a_split_needs_a_share_between_zero_and_one(fraction: float) -> None:
-    with pytest.raises(InputError, match="test_fraction"):
-        split_by_time(pd.DataFrame({"time": [1, 2]}), fraction)
+def test_intervals_hold_the_figures_and_leave_them_alone() -> None:
+    scores, labels = example()
+    plain = detection_report(scores, labels)
+    report = detection_report(scores, labels, intervals=Bootstrap(resamples=200))
+    pd.testing.assert_frame_equal(report[plain.columns], plain)
+    for metric in ("roc_auc", "average_precision", "precision_at_k", "recall_at_budget"):
+        assert (report[f"{metric}_low"] <= report[metric]).all()
+        assert (report[metric] <= report[f"{metric}_high"]).all()
+        assert (report[f"{metric}_low"] < report[f"{metric}_high"]).any()
 
 
 @pytest.mark.parametrize(
-    ("frame", "message"),
+    ("arguments", "message"),
     [
-        (pd.DataFrame({"when": [1, 2]}), "no column 'time'"),
-        (pd.DataFrame({"time": [1, None, 2]}), "1 events have no 'time'"),
-        (pd.DataFrame({"time": []}), "no events"),
+        ({"k": 0}, "k must be at least 1"),
+        ({"false_alarms": 1.5}, "share of the normal events.*number per day"),
+        ({"false_alarms": -1, "days": 2}, "0 or more"),
+        ({"days": 0}, "days must be a positive"),
+        ({"days": float("nan")}, "days must be a positive"),
     ],
 )
-def test_a_split_without_usable_times_is_refused(frame: pd.DataFrame, message: str) -> None:
+def test_a_budget_that_makes_no_sense_is_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        split_by_time(frame)
+        detection_report(*example(), **arguments)
