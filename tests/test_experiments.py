@@ -107,3 +107,21 @@ def test_an_exchange_counts_if_it_makes_a_pair_never_seen(monkeypatch: pytest.Mo
     assert not module.contradicts(pairs, np.array([2, 1, -1]), 1, 2)  # puts it right
     assert not module.contradicts(pairs[18:], np.array([1, 1, -1]), 0, 2)  # 2 to be expected: none proves nothing
     assert not module.contradicts(np.vstack([pairs, [2, 1, -1]]), np.array([1, 1, -1]), 0, 2)  # seen once
+
+
+def test_every_measure_of_embedding_quality_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("embedding_quality", monkeypatch, EVENTS=700, EPOCHS=1, ENCODER=SMALL)
+    for task in module.TASKS:
+        module.run(0, task)
+    assert [row["task"] for row in rows] == ["columns", *(t for t in list(module.TASKS)[1:] for _ in module.SEEDS)]
+    figures = ("alignment", "uniformity", "effective_rank", "purity", "probe", "average_precision")
+    assert all(math.isfinite(row[figure]) for row in rows for figure in figures)
+    assert all(0 < row["overlap"] <= 1 for row in rows[1:])
+
+
+@pytest.mark.slow
+def test_what_umap_maps_comes_with_its_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _ = experiment("umap_maps", monkeypatch, POINTS=50, ENCODER=SMALL)
+    z, classes = module.event_embeddings()
+    assert z.shape == (50, 8)
+    assert len(set(classes)) > 1

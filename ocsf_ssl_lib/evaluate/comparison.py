@@ -39,10 +39,10 @@ def compare_detectors(
         intervals: options of the bootstrap; default: ``Bootstrap()``.
 
     Returns:
-        One row per type of anomaly and figure: ``anomaly_type``, ``positives``, ``metric``, ``first``, ``second``,
-        ``difference`` (first minus second), ``low``, ``high``, ``p_value`` (two-sided: twice the smaller share of
+        One row per type of anomaly and figure, with ``anomaly_type``, ``positives``, ``metric``, ``first``, ``second``,
+        ``difference`` (first minus second), ``low``, ``high``, ``p_value`` (two-sided, twice the smaller share of
         resamples on either side of zero, each with one added, so that it is never 0; Davison & Hinkley, 1997, section
-        4.4), ``few``. The p-values are of single comparisons: among twenty of them one below 0.05 is to be expected.
+        4.4), ``few``. The p-values are of single comparisons; among twenty of them one below 0.05 is to be expected.
 
     Raises:
         InputError: the two do not rank the same events, or what ``detection_report`` refuses.

@@ -134,9 +134,9 @@ def neighbour_purity(embeddings: np.ndarray, labels: np.ndarray | pd.Series, k: 
         k: how many neighbours.
 
     Returns:
-        One row per class, its name as index: ``events``, ``purity``, and ``chance``, the purity of a random
+        One row per class, its name as index, with ``events``, ``purity``, and ``chance``, the purity of a random
         embedding (the share of the class among all other events). A log repeats itself, and repetitions are neighbours
-        in every embedding, trained or not: compare on distinct events, and with an untrained encoder.
+        in every embedding, trained or not. Compare on distinct events, and with an untrained encoder.
 
     Raises:
         InputError: labels that do not fit the events or are missing, or what ``nearest_neighbours`` refuses.

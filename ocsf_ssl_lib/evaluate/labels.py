@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ocsf_ssl_lib.columns import KEY
 from ocsf_ssl_lib.errors import InputError
 
 __all__ = ["KEY", "Labelled", "check_ids", "finite_scores", "join_labels"]
 
-KEY = "metadata.uid"
 
 
 class Labelled(NamedTuple):
