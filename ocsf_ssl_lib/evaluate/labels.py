@@ -13,7 +13,6 @@ from ocsf_ssl_lib.errors import InputError
 __all__ = ["KEY", "Labelled", "check_ids", "finite_scores", "join_labels"]
 
 
-
 class Labelled(NamedTuple):
     """Scored events with what is known about them, in the order of the scores."""
 
