@@ -101,11 +101,16 @@ def _build(config: SSLConfig, prep: OCSFPreprocessor) -> SSLModel:
 
 def hold_out(data: OCSFDataset, fraction: float, seed: int) -> tuple[OCSFDataset, OCSFDataset | None]:
     """Rows to train on, and rows to validate on if at least two can be spared."""
-    order = np.random.default_rng(seed).permutation(len(data))
-    held = int(len(data) * fraction)
-    if held < 2:
-        return data, None
-    return data.rows(np.sort(order[held:])), data.rows(np.sort(order[:held]))
+    train, held = held_out_rows(len(data), fraction, seed)
+    return (data.rows(train), data.rows(held)) if len(held) else (data, None)
+
+
+def held_out_rows(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the rows to train on and of those held out, both ascending; none if two cannot be spared."""
+    order = np.random.default_rng(seed).permutation(n)
+    held = int(n * fraction)
+    held = held if held >= 2 else 0
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
 def model_artifact(config: dict[str, Any], prep: OCSFPreprocessor, model: nn.Module) -> Artifact:

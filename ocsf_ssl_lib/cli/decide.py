@@ -9,9 +9,8 @@ from ocsf_ssl_lib.errors import InputError
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
-    from ocsf_ssl_lib.detect.threshold import Calibration
 
-__all__ = ["THRESHOLD_HELP", "Decision", "Rule", "calibration_of", "decide"]
+__all__ = ["THRESHOLD_HELP", "Decision", "Rule", "decide"]
 
 NAMES = ("contamination", "quantile", "per-day", "score")
 THRESHOLD_HELP = (
@@ -57,11 +56,6 @@ class Rule(NamedTuple):
         return rule
 
 
-def calibration_of(detector: OCSFAnomalyDetector) -> Calibration | None:
-    """The scores of held-out events that the model keeps, if it does."""
-    return getattr(detector, "calibration_", None)
-
-
 def decide(rule: Rule | None, detector: OCSFAnomalyDetector) -> Decision:
     """The threshold that ``--threshold`` asks for.
 
@@ -72,7 +66,7 @@ def decide(rule: Rule | None, detector: OCSFAnomalyDetector) -> Decision:
         return Decision(detector.offset_, f"contamination={detector.contamination:g} when the model was trained")
     if rule.name == "score":
         return Decision(rule.number, "named by you")
-    calibration = calibration_of(detector)
+    calibration = detector.calibration_
     if calibration is None:
         raise InputError(
             f"--threshold {rule.name}: the model holds no calibration; train it again, or use score=NUMBER"

@@ -17,12 +17,16 @@ from rich.text import Text
 from ocsf_ssl_lib.cli.app import app, console, note
 from ocsf_ssl_lib.cli.inputs import KEY, Paths, Since, Until, read
 from ocsf_ssl_lib.errors import InputError
+from ocsf_ssl_lib.escaping import terminal_text
+from ocsf_ssl_lib.files import check_folder, written_aside
+from ocsf_ssl_lib.redact import Redactor
 
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
     from ocsf_ssl_lib.detect.explanation import ExplainedEvent, Explanations
 
 TOP = 5  # events explained when none is named
+CELL = 40  # characters of a value in the table
 
 
 @app.command()
@@ -36,6 +40,7 @@ def explain(
         str | None, typer.Option("--output", "-o", help="Everything, as JSON, to this .json file, or - .")
     ] = None,
     fields: Annotated[int, typer.Option(min=1, help="How many fields of each event to print.")] = 5,
+    redact: Annotated[bool, typer.Option("--redact", help="Show pseudonyms for names, addresses and hosts.")] = False,
     since: Since = None,
     until: Until = None,
     missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
@@ -48,19 +53,23 @@ def explain(
         raise InputError(f"{' and '.join(named)} name different events; give one of them")
     if output not in (None, "-"):
         _check_output(Path(str(output)))
-    from ocsf_ssl_lib.detect import OCSFAnomalyDetector, explain_events
+    from ocsf_ssl_lib.detect import OCSFAnomalyDetector
 
     detector = OCSFAnomalyDetector.load(model)
     detector.preprocessor_.on_missing_column = "missing" if missing_columns == "fill" else "error"
     frame = read(paths, since, until, any_table=True)  # the model says which columns it needs
     rows, heads = _choose(frame, detector, top, row, uid)
-    found = explain_events(detector, frame.iloc[rows])
+    found = detector.explain(frame.iloc[rows])
+    if redact:
+        redactor = Redactor()
+        found = found.map_values(lambda column, text: redactor.value(text, column))
     if output is not None:
         text = _json(found, heads)
         if output == "-":
             sys.stdout.write(text)
             return
-        _write(Path(output), text)
+        with written_aside(Path(output)) as aside:
+            aside.write_text(text, encoding="utf-8")
         note(f"{len(found)} event(s) explained -> {output}")
     for event, head in zip(found, heads, strict=True):
         console().print(_page(event, head, fields))
@@ -109,38 +118,23 @@ def _json(found: Explanations, heads: list[dict[str, Any]]) -> str:
 def _check_output(path: Path) -> None:
     if path.suffix != ".json":
         raise InputError(f"{path}: the name must end in .json")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder; create it first")
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    check_folder(path)
 
 
 def _page(event: ExplainedEvent, head: dict[str, Any], fields: int) -> Group:
     """One event: its fields as a table, the counterfactual, the nearest ordinary event."""
     title = "  ".join(f"{name} {value:.2f}" if name == "score" else f"{name} {value}" for name, value in head.items())
-    table = Table("field", "found", "expected", title=_shown(title, 160), title_justify="left")
+    table = Table("field", "found", "expected", title=terminal_text(title, 160), title_justify="left")
     for name in ("probability", "nats", "alone", "share"):
         table.add_column(name, justify="right")
     for cell in event.cells[:fields]:
         best = cell.expected[0] if cell.expected else None
         chance = "" if best is None or best.probability is None else f"{best.probability:.0%}"
         figures = (chance, f"{cell.nats:.1f}", f"{cell.marginal_nats:.1f}", f"{cell.share:.0%}")
-        table.add_row(_shown(cell.column), _shown(cell.text), _shown(best.text if best else ""), *map(Text, figures))
-    lines = [_shown(event.sentence, 400)]
+        texts = (cell.column, cell.text, best.text if best else "")
+        table.add_row(*(terminal_text(text, CELL) for text in texts), *map(Text, figures))
+    lines = [terminal_text(event.sentence, 400)]
     for near in event.neighbours[:1]:
         values = "  ".join(f"{name}={near.text(name)}" for name in near.differs)
-        lines.append(_shown(f"The nearest ordinary event has {values or 'the same values'}.", 600))
+        lines.append(terminal_text(f"The nearest ordinary event has {values or 'the same values'}.", 600))
     return Group(table, *lines, Text(""))
-
-
-def _shown(value: object, length: int = 40) -> Text:
-    """Text, not str: what an attacker wrote must not be read as markup, nor as commands to the terminal."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return Text(text if len(text) <= length else text[: length - 1] + "…")

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from ocsf_ssl_lib.cli.app import app, console, note
-from ocsf_ssl_lib.cli.decide import THRESHOLD_HELP, Decision, Rule, calibration_of, decide
+from ocsf_ssl_lib.cli.decide import THRESHOLD_HELP, Decision, Rule, decide
 from ocsf_ssl_lib.cli.inputs import KEY, Paths, Since, Until, read
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.escaping import plain_text, terminal_text
@@ -23,6 +23,7 @@ from ocsf_ssl_lib.redact import Redactor
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
 
+REASONS = 3  # fields named for an event of the report
 VALUE_LENGTH = 40  # characters of a value in the list
 
 
@@ -77,6 +78,7 @@ def score(
     result = _ranked(frame, detector, decision.threshold)
     groups = _lines(frame, result, detector, top, group)
     redactor = Redactor() if redact else None
+    reasons = _reasons(frame, groups, detector, decision, redactor) if report is not None else None
     if redactor is not None:
         frame, result = redactor.frame(frame), redactor.frame(result)
     if output == "-":
@@ -85,7 +87,7 @@ def score(
         write_table(result, Path(output))
         note(f"{len(result):,} scores, {int(result['is_anomaly'].sum()):,} below the threshold -> {output}")
     if report is not None:
-        _write_report(report, frame, result, groups, detector, decision, redact)
+        _write_report(report, frame, result, groups, detector, decision, reasons, redact)
     if top and output != "-":
         console().print(_top_table(frame, groups, detector, top, group))
 
@@ -100,9 +102,8 @@ def _ranked(frame: pd.DataFrame, detector: OCSFAnomalyDetector, threshold: float
     """One row per event, the most unusual first, with the event's id or its row number."""
     values = detector.score_samples(frame)
     result = pd.DataFrame({"row": range(len(frame)), "score": values, "is_anomaly": values < threshold})
-    calibration = calibration_of(detector)
-    if calibration is not None:
-        result["p_value"] = calibration.p_values(values)
+    if detector.calibration_ is not None:
+        result["p_value"] = detector.calibration_.p_values(values)
     if KEY in frame:
         result.insert(0, KEY, frame[KEY].to_numpy())
     result = result.sort_values("score", kind="stable", ignore_index=True)
@@ -123,6 +124,24 @@ def _lines(
     return lines.assign(row=rows[lines["row"].to_numpy()])
 
 
+def _reasons(
+    frame: pd.DataFrame,
+    lines: pd.DataFrame,
+    detector: OCSFAnomalyDetector,
+    decision: Decision,
+    redactor: Redactor | None,
+) -> pd.DataFrame | None:
+    """The fields that surprise most in the events that the report shows; ``None`` if the model expects nothing."""
+    from ocsf_ssl_lib.detect.report import TOP
+
+    rows = lines.loc[lines["score"] < decision.threshold, "row"].head(TOP).to_numpy()
+    if not len(rows) or not hasattr(detector.model_, "cell_surprise") or detector.objective_ == "denoising":
+        return None
+    table = detector.explain(frame.iloc[rows], fields=REASONS, neighbours=0).table
+    table["row"] = rows[table["row"].to_numpy()]
+    return table if redactor is None else redactor.explanations(table)
+
+
 def _write_report(
     path: Path,
     frame: pd.DataFrame,
@@ -130,6 +149,7 @@ def _write_report(
     lines: pd.DataFrame,
     detector: OCSFAnomalyDetector,
     decision: Decision,
+    reasons: pd.DataFrame | None,
     redacted: bool,
 ) -> None:
     from ocsf_ssl_lib.detect.report import render_report, write_report
@@ -142,6 +162,7 @@ def _write_report(
         lines[lines["score"] < decision.threshold],
         fields=_fields(detector),
         p_values=by_row["p_value"].to_numpy() if "p_value" in by_row else None,
+        explanations=reasons,
         about={"Threshold": decision.reason},
         redacted=redacted,
     )

@@ -16,14 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ocsf_ssl_lib.columns import default_protected
 from ocsf_ssl_lib.detect.combined_score import Evidence
+from ocsf_ssl_lib.detect.explain import explain_events
+from ocsf_ssl_lib.detect.explanation import Explanations
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
 from ocsf_ssl_lib.detect.scores import ScoreName, make_scorer
+from ocsf_ssl_lib.detect.threshold import Calibration
 from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.parquet_events import ParquetEvents
+from ocsf_ssl_lib.period import Period
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
-from ocsf_ssl_lib.pretraining import hold_out
+from ocsf_ssl_lib.pretraining import held_out_rows
 from ocsf_ssl_lib.streaming import EventStream
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
@@ -83,6 +87,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         model_: the trained ``SSLModel``.
         history_: what happened in training; ``None`` after ``load``.
         offset_: the score below which ``predict`` says -1.
+        calibration_: scores of the events held out, for p-values and thresholds; ``None`` if none was held out.
         reference_: up to 5000 training events, as the preprocessor gives them.
         objective_: the pretext task that was used.
         seed_: the seed that was used.
@@ -175,16 +180,21 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
         train: OCSFDataset | EventStream = data
         held: OCSFDataset | None = None
+        times: np.ndarray | None = None
+        if self.objective_ != UNTRAINED and isinstance(X, ParquetEvents):
+            train, held = self._streamed(X)
+        elif self.objective_ != UNTRAINED and not isinstance(X, ParquetEvents):
+            kept, out = held_out_rows(len(data), self.validation_fraction, self.seed_)
+            if len(out):
+                train, held = data.rows(kept), data.rows(out)
+                times = Period.times(X.iloc[out]).to_numpy("float64")
         if self.objective_ != UNTRAINED:
-            if isinstance(X, ParquetEvents):
-                train, held = self._streamed(X)
-            else:
-                train, held = hold_out(data, self.validation_fraction, self.seed_)
             self.history_ = self._train(train, held)
-        self._fit_score(train.sample(SCORE_ROWS) if isinstance(train, EventStream) else train, held)
+        share = len(held) / len(X) if held is not None else 1.0
+        self._fit_score(train.sample(SCORE_ROWS) if isinstance(train, EventStream) else train, held, times, share)
         return self
 
-    def _fit_score(self, train: OCSFDataset, held: OCSFDataset | None) -> None:
+    def _fit_score(self, train: OCSFDataset, held: OCSFDataset | None, times: np.ndarray | None, share: float) -> None:
         """Learn from events trained on which scores are usual, and the threshold from events held out."""
         rng = np.random.default_rng(self.seed_)
 
@@ -195,7 +205,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.reference_ = FeatureArrays(*(t.cpu().numpy() for t in some(known, REFERENCE_ROWS).tensors))
         evidence = self._evidence(known)
         self.scorer_.fit(evidence)
-        scores = self.scorer_.score(self._evidence(some(held, SCORE_ROWS))) if held is not None else np.empty(0)
+        scores = self.scorer_.score(self._evidence(held)) if held is not None else np.empty(0)
+        self.calibration_ = Calibration().fit(scores, times, share=share) if len(scores) else None
         if len(scores) * self.contamination < OFFSET_TAIL:  # too few to place a quantile so far out
             scores = np.concatenate([scores, self.scorer_.score(evidence)])
         self.offset_ = float(np.quantile(scores, self.contamination))
@@ -231,6 +242,26 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self, "scorer_")
         cells = self._cells(OCSFDataset.from_frame(self.preprocessor_, X))
         return pd.DataFrame(cells, index=X.index, columns=self.preprocessor_.get_feature_names_out())
+
+    def explain(self, X: pd.DataFrame, *, fields: int | None = None, neighbours: int = 3) -> Explanations:
+        """Why N events are unusual: which fields surprise, what was expected, ordinary events; see ``explain_events``.
+
+        Raises:
+            InputError: the objective predicts no hidden cells.
+        """
+        check_is_fitted(self, "scorer_")
+        return explain_events(self, X, fields=fields, neighbours=neighbours)
+
+    def p_values(self, X: pd.DataFrame) -> np.ndarray:
+        """Share of held-out events that are as unusual: (N,), small = unusual; see ``Calibration.p_values``.
+
+        Raises:
+            InputError: no events were held out.
+        """
+        check_is_fitted(self, "scorer_")
+        if self.calibration_ is None:
+            raise InputError("p-values need events that were held out; fit with validation_fraction above 0")
+        return self.calibration_.p_values(self.score_samples(X))
 
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
         """``score_samples`` shifted so that negative means anomaly."""

@@ -10,6 +10,7 @@ import torch
 
 from ocsf_ssl_lib.artifact import Artifact, load_artifact, save_artifact
 from ocsf_ssl_lib.detect.scores import make_scorer
+from ocsf_ssl_lib.detect.threshold import Calibration
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.feature_state import plain, preprocessor_state, restore_preprocessor
 from ocsf_ssl_lib.features import FeatureArrays
@@ -46,6 +47,8 @@ def save_detector(detector: OCSFAnomalyDetector, path: str | Path, *, overwrite:
     } | preprocessor_state(prep)
     tensors = {f"model.{k}": v for k, v in detector.model_.state_dict().items()}
     tensors |= {f"reference.{k}": torch.from_numpy(v) for k, v in detector.reference_._asdict().items()}
+    if detector.calibration_ is not None:
+        tensors |= {f"calibration.{k}": torch.from_numpy(v) for k, v in detector.calibration_.state().items()}
     tensors |= {f"scorer.{k}": torch.from_numpy(np.asarray(v)) for k, v in detector.scorer_.state().items()}
     return save_artifact(Artifact(config, tensors, prep.scaler_.estimator), path, overwrite=overwrite)
 
@@ -78,7 +81,7 @@ def _assemble(cls: type[D], artifact: Artifact) -> D:
     detector.preprocessor_, detector.n_features_in_ = prep, prep.n_features_in_
     names = prep.numerical_names_ + prep.categorical_names_
     detector.model_ = build_model(model_config, len(prep.numerical_names_), prep.cardinalities_, names)
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "scorer": {}, "reference": {}}
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "scorer": {}, "reference": {}, "calibration": {}}
     for name, tensor in artifact.tensors.items():
         owner, _, key = name.partition(".")
         parts[owner][key] = tensor
@@ -87,6 +90,8 @@ def _assemble(cls: type[D], artifact: Artifact) -> D:
     detector.objective_ = detector._objective()
     detector.score_name_ = detector._score_name()
     detector.scorer_ = make_scorer(detector.score_name_).load_state({k: v.numpy() for k, v in parts["scorer"].items()})
+    kept = {k: v.numpy() for k, v in parts["calibration"].items()}
+    detector.calibration_ = Calibration().load_state(kept) if kept else None
     detector.reference_ = FeatureArrays(**{k: v.numpy() for k, v in parts["reference"].items()})
     detector.offset_, detector.seed_, detector.history_ = float(c["offset"]), int(c["seed"]), None
     return detector
