@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
+from ocsf_ssl_lib.detect.embedding_scores import MahalanobisScorer
 from ocsf_ssl_lib.detect.one_hot import OneHot
 from ocsf_ssl_lib.features import FeatureArrays
 
-__all__ = ["ForestScorer", "LinearScorer", "MarginalScorer"]
+__all__ = ["CovarianceScorer", "ForestScorer", "LinearScorer", "MarginalScorer"]
 
 INTERVALS = 20  # of a number, equally filled: as many as the prediction heads know
 LANDMARKS = 1001  # of a number's distribution: tails are told apart down to one in a thousand training values
@@ -118,6 +119,36 @@ class LinearScorer:
         """Take up what ``state`` gave."""
         self.one_hot = OneHot().load_state(state)
         self.mean, self.components = state["mean"], state["components"]
+        return self
+
+
+class CovarianceScorer:
+    """Minus the squared Mahalanobis distance to the mean of the columns: numbers and one-hot categories.
+
+    ``LinearScorer`` looks at how far an event sticks out of the plane; this one weighs every direction by how rigid it
+    is among training events, the rigid ones most (``MahalanobisScorer``, on columns).
+    """
+
+    looks_at: ClassVar[str] = "features"
+
+    def fit(self, features: FeatureArrays) -> CovarianceScorer:
+        """Learn mean and covariance of the columns of N events."""
+        self.one_hot = OneHot().fit(features)
+        self.distance = MahalanobisScorer().fit(self.one_hot.transform(features))
+        return self
+
+    def score(self, features: FeatureArrays) -> np.ndarray:
+        """N events -> (N,)."""
+        return self.distance.score(self.one_hot.transform(features))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The encoding, mean (D,) and inverse covariance (D, D)."""
+        return self.one_hot.state() | self.distance.state()
+
+    def load_state(self, state: dict[str, np.ndarray]) -> CovarianceScorer:
+        """Take up what ``state`` gave."""
+        self.one_hot = OneHot().load_state(state)
+        self.distance = MahalanobisScorer().load_state(state)
         return self
 
 

@@ -1,4 +1,4 @@
-"""Stage 7b: five scores that see different things, on one scale, added up."""
+"""Stage 7b: six scores that see different things, on one scale, added up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ocsf_ssl_lib.detect.column_scores import ForestScorer, LinearScorer, MarginalScorer
+from ocsf_ssl_lib.detect.column_scores import CovarianceScorer, ForestScorer, LinearScorer, MarginalScorer
 from ocsf_ssl_lib.detect.embedding_scores import KNNScorer
 from ocsf_ssl_lib.detect.likelihood_scores import TypicalityScorer
 from ocsf_ssl_lib.features import FeatureArrays
@@ -20,7 +20,7 @@ STEP = 0.01  # standard deviations: training scores that are closer count as one
 REFERENCE = 5000  # training embeddings to compare with: a fourth of what kNN alone keeps, for a fourth of the time
 
 
-Member = TypicalityScorer | KNNScorer | MarginalScorer | LinearScorer | ForestScorer
+Member = TypicalityScorer | KNNScorer | MarginalScorer | LinearScorer | CovarianceScorer | ForestScorer
 
 
 class Evidence(NamedTuple):
@@ -85,7 +85,7 @@ class TailNats:
 
 
 class CombinedScorer:
-    """Minus the mean nats of five scores: a random training event has about 1, whatever the table.
+    """Minus the mean nats of six scores: a random training event has about 1, whatever the table.
 
     ==============  =========================================================  =================================
     member          looks at                                                   sees what others miss
@@ -94,6 +94,7 @@ class CombinedScorer:
     ``neighbours``  embeddings (``KNNScorer``)                                 events far from every other event
     ``marginal``    columns, each on its own (``MarginalScorer``)              rare values
     ``linear``      columns, as a plane (``LinearScorer``)                     broken linear dependence
+    ``covariance``  columns, weighted by direction (``CovarianceScorer``)      breaks of a rigid dependence
     ``forest``      columns, cut at random (``ForestScorer``)                  extremes in many columns at once
     ==============  =========================================================  =================================
 
@@ -112,6 +113,7 @@ class CombinedScorer:
             "neighbours": KNNScorer(max_reference=REFERENCE, seed=seed),
             "marginal": MarginalScorer(),
             "linear": LinearScorer(),
+            "covariance": CovarianceScorer(),
             "forest": ForestScorer(seed),
         }
         self.tails = {name: TailNats() for name in self.members}

@@ -56,7 +56,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             weights, as a baseline. ``None`` takes that of ``model_config``, or else ``masked``, which ranks best on
             simulated events, split by time (``experiments/simulated_detection.py --show``); the tutorial this package
             grew from has ``contrastive``.
-        score: ``combined`` of five (see ``CombinedScorer``), which ranks best over many tables
+        score: ``combined`` of six (see ``CombinedScorer``), which ranks best over many tables
             (``experiments/detection.py --show``); ``likelihood`` or ``typicality`` of the cells, each given the others;
             ``mahalanobis`` or ``knn`` on the embeddings. ``None`` takes ``combined`` where the objective predicts
             cells (the first three need that), else ``mahalanobis``.

@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
 from ocsf_ssl_lib import OCSFPreprocessor
-from ocsf_ssl_lib.detect.column_scores import ForestScorer, LinearScorer, MarginalScorer
+from ocsf_ssl_lib.detect.column_scores import CovarianceScorer, ForestScorer, LinearScorer, MarginalScorer
+from ocsf_ssl_lib.detect.embedding_scores import MahalanobisScorer
 from ocsf_ssl_lib.detect.one_hot import MAX_CELLS, OneHot
 from ocsf_ssl_lib.features import FeatureArrays
 
@@ -75,7 +76,7 @@ def test_a_column_without_a_number_and_a_table_without_numbers_are_no_obstacle()
     nothing = TRAIN._replace(missing_mask=np.ones_like(TRAIN.missing_mask))
     assert np.isfinite(MarginalScorer().fit(nothing).score(TRAIN)).all()
     empty = FeatureArrays(np.zeros((50, 0), np.float32), TRAIN.categorical[:50], np.zeros((50, 0), bool))
-    for scorer in (MarginalScorer(), LinearScorer(), ForestScorer()):
+    for scorer in (MarginalScorer(), LinearScorer(), CovarianceScorer(), ForestScorer()):
         assert np.isfinite(scorer.fit(empty).score(empty)).all()
 
 
@@ -94,6 +95,15 @@ def test_a_broken_dependence_sticks_out_of_the_plane() -> None:
     assert scorer.score(broken)[0] < scorer.score(kept)[0] - 1
 
 
+def test_the_covariance_score_weighs_a_rigid_dependence_more() -> None:
+    scorer = CovarianceScorer().fit(TRAIN)
+    kept, broken = changed(TRAIN, numerical=(1, 1.0)), changed(TRAIN, numerical=(1, 1.0))
+    kept.numerical[0, 2], broken.numerical[0, 2] = 2.0, 1.0  # half a unit off a line that training never left
+    assert scorer.score(broken)[0] < scorer.score(kept)[0] - 5
+    rows = scorer.one_hot.transform(TRAIN)
+    np.testing.assert_array_equal(scorer.score(TRAIN), MahalanobisScorer().fit(rows).score(rows))
+
+
 def test_the_forest_is_scikit_learns() -> None:
     rows = OneHot().fit(TRAIN).transform(TRAIN)
     forest = IsolationForest(n_estimators=200, max_samples=256, random_state=5).fit(rows)
@@ -103,13 +113,13 @@ def test_the_forest_is_scikit_learns() -> None:
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_a_handful_of_events_is_enough(n: int) -> None:
     few = features(n)
-    for scorer in (MarginalScorer(), LinearScorer(), ForestScorer()):
+    for scorer in (MarginalScorer(), LinearScorer(), CovarianceScorer(), ForestScorer()):
         assert np.isfinite(scorer.fit(few).score(TRAIN)).all()
 
 
 def test_events_that_are_all_the_same_are_no_obstacle() -> None:
     same = FeatureArrays(*(np.repeat(part[:1], 40, axis=0) for part in TRAIN))
-    for scorer in (MarginalScorer(), LinearScorer(), ForestScorer()):
+    for scorer in (MarginalScorer(), LinearScorer(), CovarianceScorer(), ForestScorer()):
         assert np.isfinite(scorer.fit(same).score(TRAIN)).all()
 
 
