@@ -29,6 +29,7 @@ from tables import TABLES, Table, load
 from ocsf_ssl_lib import OCSFAnomalyDetector, OCSFPreprocessor, split_by_time
 from ocsf_ssl_lib.events import simulate_events
 from ocsf_ssl_lib.features import OCSFDataset
+from ocsf_ssl_lib.plots.detection import mean_ranks
 
 NAME = "detection"
 SEEDS = range(3)
@@ -36,7 +37,6 @@ EVENTS = 20_000
 ANOMALY_RATE = 0.02
 KEY = "metadata.uid"
 FEW = 50  # anomalies: a table with fewer says little about a difference of 0.03
-KINDS = ("real", "simulated", "events")
 
 
 def events(seed: int) -> Table:
@@ -92,28 +92,6 @@ def run(kind: str, name: str, table: Table, seed: int) -> None:
                 record(*scored)
 
 
-def is_rival(method: str) -> bool:
-    """Neither ours nor a part of ours."""
-    return not method.startswith(("combined", "part", "without", "untrained"))
-
-
-def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean rank of each method among the rivals, per kind of table, and how far it is behind the best of them."""
-    rows = {}
-    for figure in ("roc_auc", "average_precision"):
-        wide = results.pivot_table(index="method", columns=["kind", "table"], values=figure)
-        rivals = wide[[is_rival(m) for m in wide.index]]
-        # Ours ranks among the rivals; a rival ranks among the others.
-        better = pd.DataFrame({c: [(rivals[c] > v).sum() + 1 for v in wide[c]] for c in wide}, index=wide.index)
-        better = better.where(wide.notna())
-        behind = (rivals.max() - wide).clip(lower=0)
-        for kind in [k for k in KINDS if k in wide.columns.get_level_values(0)]:
-            rows[figure, f"rank {kind}"] = better[kind].mean(axis=1)
-        rows[figure, "rank"], rows[figure, "mean"] = better.mean(axis=1), wide.mean(axis=1)
-        rows[figure, "behind"], rows[figure, "worst"] = behind.mean(axis=1), behind.max(axis=1)
-    return pd.DataFrame(rows).sort_values([("roc_auc", "rank")])
-
-
 def show() -> None:
     """Print figures per table, and ranks."""
     results = pd.read_csv(RESULTS / f"{NAME}.csv")
@@ -123,10 +101,10 @@ def show() -> None:
         print(f"\n{figure}, mean over {results.seed.nunique()} seeds")
         print(wide.round(3).to_string())
     print("\nmean rank among the rivals; how far behind the best rival of each table, on average and at worst")
-    print(summary(results).round(3).to_string())
+    print(mean_ranks(results).round(3).to_string())
     known = results[results["positives"] >= FEW]
     print(f"\nthe same, tables with {FEW} anomalies or more")
-    print(summary(known).loc[lambda t: ~t.index.str.startswith(("part", "without"))].round(3).to_string())
+    print(mean_ranks(known).loc[lambda t: ~t.index.str.startswith(("part", "without"))].round(3).to_string())
     seconds = results[~parts].pivot_table(index="table", columns="method", values="seconds")
     print("\nseconds to fit and score\n" + seconds.round(1).to_string())
 
