@@ -19,6 +19,7 @@ MAX_QUANTILES = 1000  # landmarks of the empirical distribution; finer ones chan
 SUBSAMPLE = 200_000  # rows that place the landmarks
 STANDARD_CLIP = 10.0  # standard deviations; an infinity lands here
 RANK_ERROR = 1e-6  # of a rank that was a float32 normal score
+SMALLEST = 1e-100  # what is nearer to 0 counts as 0: a difference of two such numbers is no number to divide by
 LARGEST = 1e100  # what is larger counts as this: its square can still be summed, an infinity becomes comparable
 
 
@@ -48,7 +49,7 @@ class NumberScaler:
         Raises:
             InputError: a column without a single finite number.
         """
-        finite = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
+        finite = np.where(np.isfinite(values), _bounded(values), np.nan)
         known = np.isfinite(finite).sum(axis=0)
         for name, count in zip(names, known, strict=True):
             if not count:
@@ -74,7 +75,7 @@ class NumberScaler:
         if not len(values):
             return values.astype(np.float32)
         missing = np.isnan(values)
-        finite = np.clip(values, -LARGEST, LARGEST)  # NaN stays NaN
+        finite = _bounded(values)
         if self.scaling == "standard":
             scaled = np.asarray(self.estimator.transform(finite))
             return np.where(missing, 0.0, np.clip(scaled, -STANDARD_CLIP, STANDARD_CLIP)).astype(np.float32)
@@ -106,6 +107,11 @@ class NumberScaler:
         # The ends have the middle of their ties, see ``transform``; the landmarks alone would put them further in.
         values = np.where(rank <= r["low_share"] / 2 + RANK_ERROR, r["low"], values)
         return np.where(rank >= 1 - r["high_share"] / 2 - RANK_ERROR, r["high"], values)
+
+
+def _bounded(values: np.ndarray) -> np.ndarray:
+    """Numbers that can be squared, and divided by one another; NaN stays NaN."""
+    return np.where(np.abs(values) < SMALLEST, 0.0, np.clip(values, -LARGEST, LARGEST))
 
 
 def as_numbers(column: pd.Series, name: str, *, quiet: bool = False) -> np.ndarray:

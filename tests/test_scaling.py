@@ -105,6 +105,13 @@ def test_no_nan_comes_out_and_order_is_kept(train: list[float], values: list[flo
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_numbers_too_small_to_divide_by_count_as_zero(kind: str) -> None:
+    train = [0.0, 0.0, 0.0, 0.0, 1.0, 1e-300]
+    tiny, zero = scaled(train, [5e-324], kind), scaled(train, [0.0], kind)
+    np.testing.assert_array_equal(tiny, zero)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_order_of_the_rows_does_not_matter(kind: str) -> None:
     rng = np.random.default_rng(0)
     values = rng.lognormal(size=500)
