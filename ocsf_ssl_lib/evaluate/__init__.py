@@ -1,9 +1,10 @@
 """Stage 8: how good is a ranking, how good are embeddings, and do they still hold?
 
-``split`` -> ``detection`` and ``comparison`` (of rankings, with ``intervals``) -> ``embeddings`` and ``stability`` ->
-``drift``.
+``split`` and ``checks`` -> ``detection`` and ``comparison`` (of rankings, with ``intervals``) -> ``embeddings`` and
+``stability`` -> ``drift``.
 """
 
+from ocsf_ssl_lib.evaluate.checks import SplitCheck, check_split, single_column_auc
 from ocsf_ssl_lib.evaluate.comparison import compare_detectors
 from ocsf_ssl_lib.evaluate.detection import FEW_POSITIVES, detection_report
 from ocsf_ssl_lib.evaluate.drift import Drift, score_drift
@@ -23,7 +24,9 @@ __all__ = [
     "FEW_POSITIVES",
     "Bootstrap",
     "Drift",
+    "SplitCheck",
     "alignment",
+    "check_split",
     "compare_detectors",
     "detection_report",
     "effective_rank",
@@ -33,6 +36,7 @@ __all__ = [
     "neighbour_overlap",
     "neighbour_purity",
     "score_drift",
+    "single_column_auc",
     "split_by_time",
     "uniformity",
 ]
