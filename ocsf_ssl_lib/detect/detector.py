@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ocsf_ssl_lib.columns import default_protected
-from ocsf_ssl_lib.detect.combined_score import Evidence
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer, Evidence
 from ocsf_ssl_lib.detect.explain import explain_events
 from ocsf_ssl_lib.detect.explanation import Explanations
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
@@ -242,6 +242,19 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self, "scorer_")
         cells = self._cells(OCSFDataset.from_frame(self.preprocessor_, X))
         return pd.DataFrame(cells, index=X.index, columns=self.preprocessor_.get_feature_names_out())
+
+    def member_nats(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Nats of each member of the combined score for N events; their mean is minus ``score_samples``.
+
+        Raises:
+            InputError: the score is another.
+        """
+        check_is_fitted(self, "scorer_")
+        if not isinstance(self.scorer_, CombinedScorer):
+            raise InputError(f"score={self.score_name_!r} has no members; fit with score='combined'")
+        data = OCSFDataset.from_frame(self.preprocessor_, X)
+        nats = self.scorer_.nats(self._evidence(data)) if len(data) else None
+        return pd.DataFrame(nats, index=X.index, columns=list(self.scorer_.members), dtype=np.float64)
 
     def explain(self, X: pd.DataFrame, *, fields: int | None = None, neighbours: int = 3) -> Explanations:
         """Why N events are unusual: which fields surprise, what was expected, ordinary events; see ``explain_events``.

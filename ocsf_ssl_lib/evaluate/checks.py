@@ -1,8 +1,8 @@
 """Stage 8a: is a measurement sound? Checks of the split and of the labels, before any figure is believed.
 
 Each catches a mistake that raises no error and makes a detector look better than it is: test events that were trained
-on, test rows that training knows by heart, a test period that is not later, a column that gives the label away. Arp et
-al., "Dos and Don'ts of Machine Learning in Computer Security" (2022), found most of them in published work.
+on, test rows that training knows by heart, a test period that is not later, a column that gives the label away. See Arp
+et al., "Dos and Don'ts of Machine Learning in Computer Security" (2022), on how common such mistakes are.
 """
 
 from __future__ import annotations

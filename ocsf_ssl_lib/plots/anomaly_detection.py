@@ -16,7 +16,6 @@ from ocsf_ssl_lib.plots.diagram import arrow, box, diagram, label
 from ocsf_ssl_lib.plots.style import (
     ACCENT,
     ANOMALY,
-    BLUE,
     DIVERGING,
     GREEN,
     LINESTYLES,
@@ -25,7 +24,6 @@ from ocsf_ssl_lib.plots.style import (
     NORMAL,
     SEQUENTIAL,
     SERIES,
-    VERMILION,
     in_book_style,
     ink_on,
     subplots,
@@ -35,13 +33,11 @@ __all__ = [
     "by_type",
     "data_way",
     "displacement",
-    "overall",
+    "p_value_promise",
     "precision_recall",
     "score_histogram",
     "two_distances",
 ]
-
-LEARNED = ("contrastive", "masked", "denoising")  # methods whose name begins like this learn an encoder
 
 
 @in_book_style
@@ -142,29 +138,22 @@ def precision_recall(rankings: Mapping[str, np.ndarray], truth: np.ndarray) -> F
 
 
 @in_book_style
-def overall(results: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Both figures over all anomalies: the mean over seeds, and a line from the worst seed to the best.
+def p_value_promise(p_values: Mapping[str, np.ndarray]) -> Figure:
+    """Share of usual events with a p-value of at most t, against t; on or below the dotted line is as promised.
 
     Args:
-        results: ``method``, ``anomaly_type``, ``roc_auc``, ``average_precision``, ``prevalence``, a row per seed.
-        methods: in the order to show, the first on top.
+        p_values: name -> (N,) p-values of events that are usual.
     """
-    table = results[results["anomaly_type"] == "all"]
-    fig, axes = subplots(2, 1, height=1.5 + 0.52 * len(methods), sharey=True)
-    y = np.arange(len(methods))[::-1]
-    panels = (("average_precision", "average precision", table["prevalence"].mean()), ("roc_auc", "ROC-AUC", 0.5))
-    for ax, (column, name, chance) in zip(axes, panels, strict=True):
-        ax.axvline(chance, color=MUTED, linestyle=LINESTYLES[3], linewidth=1.4)
-        for height, method in zip(y, methods, strict=True):
-            values = table.loc[table["method"] == method, column]
-            colour, marker = _look(method)
-            ax.hlines(height, values.min(), values.max(), color=colour, linewidth=2)
-            ax.plot(values.mean(), height, marker=marker, ms=7, color=colour, linestyle="none")
-        ax.set_yticks(y, list(methods))
-        ax.set(xlabel=name)
-        ax.grid(axis="x")
-        ax.set_ylim(-0.6, len(methods) - 0.4)
-    axes[0].set_xlim(0, None)
+    fig, ax = subplots(height=3.5)
+    limits = (0.002, 1.0)
+    t = np.geomspace(*limits, num=200)
+    ax.plot(limits, limits, color=MUTED, linestyle=LINESTYLES[3], label="promised")
+    for k, (name, values) in enumerate(p_values.items()):
+        share = np.searchsorted(np.sort(values), t, side="right") / len(values)
+        ax.plot(t, np.where(share > 0, share, np.nan), color=SERIES[k], linestyle=LINESTYLES[k], label=name)
+    ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits, xlabel="p-value t", ylabel="share of events up to t")
+    ax.grid()
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=1)
     return fig
 
 
@@ -221,10 +210,3 @@ def displacement(table: pd.DataFrame) -> Figure:
     ax.grid(axis="y")
     fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=1)
     return fig
-
-
-def _look(method: str) -> tuple[str, str]:
-    """Colour and marker: what learns an encoder, what has one with random weights, and what has none."""
-    if method.startswith(LEARNED):
-        return VERMILION, MARKERS[1]
-    return (GREEN, MARKERS[2]) if method.startswith("untrained") else (BLUE, MARKERS[0])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
+from matplotlib.colors import LogNorm, to_hex
 from matplotlib.figure import Figure
 
-from ocsf_ssl_lib.plots.style import ACCENT, BLUE, MARKERS, MUTED, SEQUENTIAL, in_book_style, ink_on, subplots
+from ocsf_ssl_lib.plots.style import ACCENT, ANOMALY, BLUE, MARKERS, MUTED, SEQUENTIAL, in_book_style, ink_on, subplots
 
-__all__ = ["is_rival", "mean_ranks", "member_nats", "table_differences"]
+__all__ = ["is_rival", "mean_ranks", "member_nats", "members_left_out", "table_differences"]
 
 KINDS = ("real", "simulated", "events")
 
@@ -75,20 +74,48 @@ def table_differences(results: pd.DataFrame, figure: str = "roc_auc") -> Figure:
 
 
 @in_book_style
-def member_nats(nats: Mapping[str, np.ndarray], kinds: pd.Series) -> Figure:
-    """Mean nats of each member (rows) for each type of event (columns); a usual event has about 1.
+def members_left_out(results: pd.DataFrame, figure: str = "roc_auc") -> Figure:
+    """What the combined score loses or gains without each member: a dot for each table, a diamond for their mean.
 
     Args:
-        nats: of ``CombinedScorer.nats``, N events.
-        kinds: (N,) the type of each event.
+        results: rows of ``experiments/detection.py``.
+        figure: ``roc_auc`` or ``average_precision``.
     """
-    table = pd.DataFrame({name: pd.Series(values).groupby(kinds.to_numpy()).mean() for name, values in nats.items()}).T
-    fig, ax = subplots(height=0.9 + 0.36 * len(table))
-    image = ax.imshow(np.log(table.clip(lower=0.1)), cmap=SEQUENTIAL, aspect="auto")
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        colour = ink_on(to_hex(image.cmap(image.norm(np.log(max(value, 0.1))))))
-        ax.text(column, row, f"{value:.1f}" if value < 99.5 else f"{value:.0f}", ha="center", va="center", color=colour)
-    ax.set_xticks(range(table.shape[1]), [str(c).replace("_", " ") for c in table], rotation=35, ha="right")
-    ax.set_yticks(range(len(table)), table.index)
+    wide = results.pivot_table(index="method", columns="table", values=figure)
+    change = wide.filter(like="without: ", axis=0).sub(wide.loc["combined"])
+    change = change.loc[change.mean(axis=1).sort_values(ascending=False).index]
+    fig, ax = subplots(height=1.0 + 0.4 * len(change))
+    ax.axvline(0, color=MUTED, linewidth=1)
+    for height, (_, values) in enumerate(change.iterrows()):
+        ax.plot(values, np.full(len(values), height), MARKERS[0], color=BLUE, ms=5, alpha=0.7)
+        ax.plot(values.mean(), height, MARKERS[4], color=ANOMALY, ms=9)
+    ax.set_yticks(range(len(change)), change.index.str.removeprefix("without: "))
+    name = {"roc_auc": "ROC-AUC", "average_precision": "average precision"}[figure]
+    ax.set(xlabel=f"change of {name} without it", ylim=(-0.6, len(change) - 0.4))
+    ax.grid(axis="x")
+    return fig
+
+
+@in_book_style
+def member_nats(table: pd.DataFrame) -> Figure:
+    """A map of the members of the combined score by type of event, and their mean: nats as colour and number.
+
+    Args:
+        table: (types, members) mean nats; a usual event has about 1.
+    """
+    values = table.assign(mean=table.mean(axis=1)).to_numpy()
+    norm = LogNorm(0.5, max(10.0, values.max()), clip=True)
+    colours = mpl.colormaps[SEQUENTIAL]
+    fig, ax = subplots(height=1.2 + 0.34 * len(table))
+    ax.pcolormesh(values, cmap=colours, norm=norm, edgecolors="none")
+    for (row, column), value in np.ndenumerate(values):
+        ink = ink_on(to_hex(colours(float(norm(value)))))
+        ax.text(column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center", fontsize=10, color=ink)
+    ax.set_yticks(np.arange(len(table)) + 0.5, [str(n).replace("_", " ") for n in table.index])
+    names = [*table.columns, "mean"]
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=35, ha="left", rotation_mode="anchor")
+    ax.xaxis.tick_top()
+    ax.invert_yaxis()
     ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return fig

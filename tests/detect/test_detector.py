@@ -365,6 +365,18 @@ def test_likelihood_of_a_task_that_predicts_no_cells_is_refused_before_it_is_tra
     assert "\n" not in str(caught.value)
 
 
+def test_the_nats_of_the_members_add_up_to_the_score(make_detector: Make, events: pd.DataFrame) -> None:
+    detector = make_detector(objective="masked", max_epochs=1).fit(events)
+    odd = events.iloc[[5, 3, 8]]
+    nats = detector.member_nats(odd)
+    assert nats.index.tolist() == [5, 3, 8]
+    assert nats.columns.tolist() == list(detector.scorer_.members)
+    np.testing.assert_allclose(-nats.mean(axis=1), detector.score_samples(odd))
+    assert detector.member_nats(events.head(0)).shape == (0, len(nats.columns))
+    with pytest.raises(InputError, match="score='mahalanobis' has no members"):
+        make_detector(max_epochs=1, score="mahalanobis").fit(events).member_nats(events)
+
+
 def test_cell_surprise_is_a_table_of_every_feature(make_detector: Make, events: pd.DataFrame) -> None:
     detector = make_detector(objective="masked", max_epochs=1, protected=["status_id"]).fit(events)
     odd = events.iloc[[5, 3, 8]].copy()
