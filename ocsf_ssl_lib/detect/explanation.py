@@ -157,7 +157,7 @@ class Explanations:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One line per field named: row, rank, column, value, state, expected, probability, nats and so on."""
+        """One line per field named, with row, rank, column, value, state, expected, probability, nats and so on."""
         lines = []
         for event in self.events:
             for rank, cell in enumerate(event.cells, start=1):

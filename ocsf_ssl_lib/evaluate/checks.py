@@ -47,7 +47,7 @@ class SplitCheck:
 
     @property
     def sound(self) -> bool:
-        """No test event was trained on, and all are later. Equal rows alone are no fault: logs repeat themselves."""
+        """Whether no test event was trained on and all are later; equal rows alone are no fault, logs repeat."""
         return not self.same_ids and not self.not_later
 
     def __str__(self) -> str:
