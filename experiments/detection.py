@@ -12,7 +12,6 @@ rows that begin with ``part:`` or ``without:`` are one of its six members, or th
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,11 +23,10 @@ from record import RESULTS, append, done
 from rivals import rival_scores
 from simulated_tables import SIMULATED, simulated
 from sklearn.metrics import average_precision_score, roc_auc_score
-from tables import TABLES, Table, load
+from tables import TABLES, Table, load, table_arguments
 
 from ocsf_ssl_lib import OCSFAnomalyDetector, OCSFPreprocessor, split_by_time
 from ocsf_ssl_lib.events import simulate_events
-from ocsf_ssl_lib.features import OCSFDataset
 from ocsf_ssl_lib.plots.detection import mean_ranks
 
 NAME = "detection"
@@ -55,10 +53,10 @@ def our_scores(table: Table, seed: int) -> Iterator[tuple[str, np.ndarray, float
     detector = OCSFAnomalyDetector(**names, random_state=seed, device="cpu").fit(table.train)  # type: ignore[arg-type]
     scores = detector.score_samples(table.test)
     yield "combined", scores, time.perf_counter() - start
-    nats = detector.scorer_.nats(detector._evidence(OCSFDataset.from_frame(detector.preprocessor_, table.test)))
+    nats = detector.member_nats(table.test)
     for member, own in nats.items():
-        yield f"part: {member}", -own, np.nan
-        yield f"without: {member}", -sum(v for k, v in nats.items() if k != member), np.nan
+        yield f"part: {member}", -own.to_numpy(), np.nan
+        yield f"without: {member}", -nats.drop(columns=member).sum(axis=1).to_numpy(), np.nan
 
 
 def untrained_scores(table: Table, seed: int) -> Iterator[tuple[str, np.ndarray, float]]:
@@ -110,10 +108,7 @@ def show() -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", action="store_true", help="print the table and stop")
-    parser.add_argument("--tables", type=Path, help="folder with the files that tables.py names")
-    arguments = parser.parse_args()
+    arguments = table_arguments(__doc__).parse_args()
     if not arguments.show:
         torch.set_num_threads(1)
         here = [name for name, file in TABLES.items() if arguments.tables and (arguments.tables / file).is_file()]

@@ -9,7 +9,6 @@ measures the detector as it comes, with its combined score, against other detect
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import torch
 from objectives import SOURCE_SIZE, baseline_scores, objective_scores
 from record import RESULTS, append, done
 from sklearn.metrics import average_precision_score, roc_auc_score
-from tables import TABLES, load
+from tables import TABLES, load, table_arguments
 
 from ocsf_ssl_lib import OCSFPreprocessor
 
@@ -70,9 +69,7 @@ def show() -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", action="store_true", help="print the table and stop")
-    parser.add_argument("--tables", type=Path, help="folder with the files that tables.py names")
+    parser = table_arguments(__doc__)
     arguments = parser.parse_args()
     if not arguments.show:
         if arguments.tables is None:

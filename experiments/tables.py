@@ -11,6 +11,7 @@ publishes them.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ import pandas as pd
 from scipy.io import arff
 from sklearn.model_selection import train_test_split
 
-__all__ = ["TABLES", "Table", "load"]
+__all__ = ["TABLES", "Table", "load", "table_arguments"]
 
 # ARFF file -> the value of the last column that means normal
 NORMAL = {
@@ -55,6 +56,14 @@ class Table(NamedTuple):
     truth: np.ndarray
     numerical: list[str]
     categorical: list[str]
+
+
+def table_arguments(doc: str | None) -> argparse.ArgumentParser:
+    """The options of an experiment on these tables."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--show", action="store_true", help="print the table and stop")
+    parser.add_argument("--tables", type=Path, help="folder with the files that tables.py names")
+    return parser
 
 
 def load(folder: Path, name: str, seed: int) -> Table:

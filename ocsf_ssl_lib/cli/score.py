@@ -132,10 +132,11 @@ def _reasons(
     redactor: Redactor | None,
 ) -> pd.DataFrame | None:
     """The fields that surprise most in the events that the report shows; ``None`` if the model expects nothing."""
+    from ocsf_ssl_lib.detect.explain import predictor_of
     from ocsf_ssl_lib.detect.report import TOP
 
     rows = lines.loc[lines["score"] < decision.threshold, "row"].head(TOP).to_numpy()
-    if not len(rows) or not hasattr(detector.model_, "cell_surprise") or detector.objective_ == "denoising":
+    if not len(rows) or predictor_of(detector) is None:
         return None
     table = detector.explain(frame.iloc[rows], fields=REASONS, neighbours=0).table
     table["row"] = rows[table["row"].to_numpy()]

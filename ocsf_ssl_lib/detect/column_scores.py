@@ -18,7 +18,7 @@ INTERVALS = 20  # of a number, equally filled: as many as the prediction heads k
 LANDMARKS = 1001  # of a number's distribution: tails are told apart down to one in a thousand training values
 EXPLAINED = 0.9  # share of the variance that the linear model keeps; what it leaves out is the score
 TREES = 200
-LEAVES = 256  # training events per tree (Liu et al., 2008, section 5.2: more change little)
+LEAVES = 256  # training events per tree, as scikit-learn has it
 
 
 class MarginalScorer:

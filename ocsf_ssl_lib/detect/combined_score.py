@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
 from ocsf_ssl_lib.detect.column_scores import CovarianceScorer, ForestScorer, LinearScorer, MarginalScorer
 from ocsf_ssl_lib.detect.embedding_scores import KNNScorer
+from ocsf_ssl_lib.detect.evidence import Evidence
 from ocsf_ssl_lib.detect.likelihood_scores import TypicalityScorer
-from ocsf_ssl_lib.features import FeatureArrays
 
-__all__ = ["CombinedScorer", "Evidence", "TailNats"]
+__all__ = ["CombinedScorer", "TailNats"]
 
 TAIL = 0.05  # share of the training scores from which the tail is extrapolated
 LEAST_TAIL = 5  # of them
@@ -21,25 +21,6 @@ REFERENCE = 5000  # training embeddings to compare with: a fourth of what kNN al
 
 
 Member = TypicalityScorer | KNNScorer | MarginalScorer | LinearScorer | CovarianceScorer | ForestScorer
-
-
-class Evidence(NamedTuple):
-    """What scorers look at.
-
-    Attributes:
-        features: N events as the preprocessor gives them.
-        embeddings: (N, d_model) float32.
-        cells: (N, D) nats of each cell given the others, NaN where it says nothing.
-    """
-
-    features: FeatureArrays
-    embeddings: np.ndarray
-    cells: np.ndarray
-
-    def rows(self, index: np.ndarray) -> Evidence:
-        """Some of the events, by position: (K,) int."""
-        features = FeatureArrays(*(part[index] for part in self.features))
-        return Evidence(features, self.embeddings[index], self.cells[index])
 
 
 class TailNats:

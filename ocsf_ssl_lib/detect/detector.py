@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ocsf_ssl_lib.columns import default_protected
-from ocsf_ssl_lib.detect.combined_score import CombinedScorer, Evidence
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer
+from ocsf_ssl_lib.detect.evidence import cell_nats, embeddings, evidence_of, feature_arrays
 from ocsf_ssl_lib.detect.explain import explain_events
 from ocsf_ssl_lib.detect.explanation import Explanations
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
@@ -23,7 +23,7 @@ from ocsf_ssl_lib.detect.scores import ScoreName, make_scorer
 from ocsf_ssl_lib.detect.threshold import Calibration
 from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFDataset, OCSFPreprocessor
+from ocsf_ssl_lib.features import OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.parquet_events import ParquetEvents
 from ocsf_ssl_lib.period import Period
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
@@ -31,15 +31,14 @@ from ocsf_ssl_lib.pretraining import held_out_rows
 from ocsf_ssl_lib.streaming import EventStream
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
-__all__ = ["OCSFAnomalyDetector", "train_ocsf_anomaly_detector"]
+__all__ = ["OCSFAnomalyDetector"]
 
 UNTRAINED = "untrained"
-EMBED_BATCH = 4096  # events per forward pass when nothing is learned
 FIT_ROWS = 200_000  # of a stream: events that the preprocessor learns from
 HELD_ROWS = 100_000  # of a stream: at most so many events are held out, in memory
 SCORE_ROWS = 20_000  # training events that a score learns from, drawn at random from more
 REFERENCE_ROWS = 5000  # of them are kept in the model, to show what is normal beside what is not
-ENCODER = EncoderConfig(d_model=128, num_blocks=3)  # a sixth of the default encoder's work, and it ranks as well
+ENCODER = EncoderConfig(d_model=128, num_blocks=3)  # what experiments/detection.py measures
 STEPS = 1500  # training steps, if the number of epochs is left open
 MOST_EPOCHS = 300  # of a small table
 PATIENCE = 0.2  # of the epochs: how long training goes on without improvement
@@ -177,13 +176,15 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.score_name_ = self._score_name()
         self.scorer_ = make_scorer(self.score_name_, self.seed_)
         self.history_: History | None = None
-        self._evidence(data.rows(np.arange(1)))  # a score that the task cannot give is refused before it is trained
+        evidence_of(
+            self.model_, data.rows(np.arange(1)), self.scorer_.looks_at
+        )  # a score that the task cannot give is refused before it is trained
         train: OCSFDataset | EventStream = data
         held: OCSFDataset | None = None
         times: np.ndarray | None = None
         if self.objective_ != UNTRAINED and isinstance(X, ParquetEvents):
             train, held = self._streamed(X)
-        elif self.objective_ != UNTRAINED and not isinstance(X, ParquetEvents):
+        elif not isinstance(X, ParquetEvents) and self.objective_ != UNTRAINED:
             kept, out = held_out_rows(len(data), self.validation_fraction, self.seed_)
             if len(out):
                 train, held = data.rows(kept), data.rows(out)
@@ -202,10 +203,10 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             return data if len(data) <= most else data.rows(np.sort(rng.choice(len(data), most, replace=False)))
 
         known = some(train, SCORE_ROWS)
-        self.reference_ = FeatureArrays(*(t.cpu().numpy() for t in some(known, REFERENCE_ROWS).tensors))
-        evidence = self._evidence(known)
+        self.reference_ = feature_arrays(some(known, REFERENCE_ROWS))
+        evidence = evidence_of(self.model_, known, self.scorer_.looks_at)
         self.scorer_.fit(evidence)
-        scores = self.scorer_.score(self._evidence(held)) if held is not None else np.empty(0)
+        scores = self._score(held) if held is not None else np.empty(0)
         self.calibration_ = Calibration().fit(scores, times, share=share) if len(scores) else None
         if len(scores) * self.contamination < OFFSET_TAIL:  # too few to place a quantile so far out
             scores = np.concatenate([scores, self.scorer_.score(evidence)])
@@ -225,13 +226,12 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Embeddings of N events: (N, d_model) float32."""
         check_is_fitted(self, "scorer_")
-        return self._embed(OCSFDataset.from_frame(self.preprocessor_, X))
+        return embeddings(self.model_, OCSFDataset.from_frame(self.preprocessor_, X))
 
     def score_samples(self, X: pd.DataFrame) -> np.ndarray:
         """Scores of N events: (N,) float64, higher = more normal."""
         check_is_fitted(self, "scorer_")
-        data = OCSFDataset.from_frame(self.preprocessor_, X)
-        return self.scorer_.score(self._evidence(data)) if len(data) else np.empty(0)
+        return self._score(OCSFDataset.from_frame(self.preprocessor_, X))
 
     def cell_surprise(self, X: pd.DataFrame) -> pd.DataFrame:
         """Nats of each cell of N events: one row per event, one column per feature, NaN where a cell says nothing.
@@ -240,7 +240,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             InputError: the objective predicts no cells.
         """
         check_is_fitted(self, "scorer_")
-        cells = self._cells(OCSFDataset.from_frame(self.preprocessor_, X))
+        cells = cell_nats(self.model_, OCSFDataset.from_frame(self.preprocessor_, X))
         return pd.DataFrame(cells, index=X.index, columns=self.preprocessor_.get_feature_names_out())
 
     def member_nats(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +253,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         if not isinstance(self.scorer_, CombinedScorer):
             raise InputError(f"score={self.score_name_!r} has no members; fit with score='combined'")
         data = OCSFDataset.from_frame(self.preprocessor_, X)
-        nats = self.scorer_.nats(self._evidence(data)) if len(data) else None
+        nats = self.scorer_.nats(evidence_of(self.model_, data, "all")) if len(data) else None
         return pd.DataFrame(nats, index=X.index, columns=list(self.scorer_.members), dtype=np.float64)
 
     def explain(self, X: pd.DataFrame, *, fields: int | None = None, neighbours: int = 3) -> Explanations:
@@ -391,66 +391,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         options |= {"precision": self.precision, "threads": self.threads, "learning_rate": self.learning_rate}
         return TrainingConfig.from_dict(options | {"batch_size": batch_size, "seed": seed})
 
-    def _evidence(self, data: OCSFDataset) -> Any:
-        """What the scorer judges: embeddings (N, d_model), surprise of cells (N, D), or an ``Evidence`` of both."""
-        if self.scorer_.looks_at == "all":
-            features = FeatureArrays(*(t.cpu().numpy() for t in data.tensors))
-            return Evidence(features, self._embed(data), self._cells(data))
-        return self._cells(data) if self.scorer_.looks_at == "cells" else self._embed(data)
-
-    def _embed(self, data: OCSFDataset) -> np.ndarray:
-        width: int = self.model_.encoder.d_model  # type: ignore[assignment]
-        return self._in_slices(self.model_.featurize, data, width)
-
-    def _cells(self, data: OCSFDataset) -> np.ndarray:
-        if not hasattr(self.model_, "cell_surprise"):
-            raise InputError(f"objective={self.objective_!r} predicts no cells, 'masked' and 'denoising' do")
-        return self._in_slices(self.model_.cell_surprise, data, self.n_features_in_)  # type: ignore[arg-type]
-
-    @torch.no_grad()
-    def _in_slices(self, function: Callable[[Batch], torch.Tensor], data: OCSFDataset, width: int) -> np.ndarray:
-        self.model_.eval()
-        device = next(self.model_.parameters()).device
-        # A loop over slices of its own: dataset.batches would merge a last row into the batch before it.
-        slices = (data[start : start + EMBED_BATCH] for start in range(0, len(data), EMBED_BATCH))
-        parts = [function(Batch(*(t.to(device) for t in b))).cpu().numpy() for b in slices]
-        return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
-
-
-def train_ocsf_anomaly_detector(
-    ocsf_df: pd.DataFrame,
-    numerical_cols: Sequence[str] | None = None,
-    categorical_cols: Sequence[str] | None = None,
-    d_model: int = 256,
-    num_blocks: int = 6,
-    num_epochs: int = 100,
-    batch_size: int = 256,
-    device: str = "auto",
-    **options: Any,
-) -> OCSFAnomalyDetector:
-    """Preprocess, train, fit the score: the one-call form.
-
-    Args:
-        ocsf_df: training events.
-        numerical_cols: columns of quantities; ``None`` chooses them.
-        categorical_cols: columns of categories; ``None`` chooses them.
-        d_model: width of the encoder.
-        num_blocks: its residual blocks.
-        num_epochs: at most so many epochs; early stopping may end training sooner.
-        batch_size: events per step.
-        device: ``auto`` takes a GPU if there is one.
-        **options: any other argument of ``OCSFAnomalyDetector``.
-
-    Returns:
-        The fitted detector; ``.save(path)`` writes it.
-    """
-    detector = OCSFAnomalyDetector(
-        numerical_cols,
-        categorical_cols,
-        encoder_config=EncoderConfig(d_model=d_model, num_blocks=num_blocks),
-        max_epochs=num_epochs,
-        batch_size=batch_size,
-        device=device,
-        **options,
-    )
-    return detector.fit(ocsf_df)
+    def _score(self, data: OCSFDataset) -> np.ndarray:
+        if not len(data):
+            return np.empty(0)
+        return self.scorer_.score(evidence_of(self.model_, data, self.scorer_.looks_at))

@@ -38,7 +38,7 @@ from ocsf_ssl_lib.vocabulary import MISSING_ID, NUM_RESERVED, UNKNOWN_ID, canoni
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect.detector import OCSFAnomalyDetector
 
-__all__ = ["SUSPECTS", "explain_events"]
+__all__ = ["SUSPECTS", "explain_events", "predictor_of"]
 
 SUSPECTS = 5  # fields of an event whose repair is tried; with 10 the altered field was found no more often
 USUAL_ROWS = 1000  # reference events that tell how surprising each column usually is
@@ -70,7 +70,12 @@ def explain_events(
     Raises:
         InputError: the objective predicts no hidden cells, or the reference is empty.
     """
-    model = _predictor(detector)
+    model = predictor_of(detector)
+    if model is None:
+        raise InputError(
+            f"objective={detector.objective_!r} does not predict a field from the others, so nothing was expected; "
+            "train with objective='masked'"
+        )
     reference = detector.reference_ if reference is None else reference
     if not len(reference.categorical):
         raise InputError("reference holds no events to compare with; leave it out to take the detector's own")
@@ -102,16 +107,11 @@ def explain_events(
     return Explanations(tuple(events))
 
 
-def _predictor(detector: OCSFAnomalyDetector) -> TabularResNetWithMFP:
-    """The model that predicts hidden cells, or the first such task of several, ready to be asked."""
+def predictor_of(detector: OCSFAnomalyDetector) -> TabularResNetWithMFP | None:
+    """The model that predicts hidden cells, or the first such task of several, ready to be asked; ``None`` if none."""
     model: Any = detector.model_
-    for candidate in (model, *getattr(model, "tasks", ())):
-        if isinstance(candidate, TabularResNetWithMFP):
-            return candidate.eval()
-    raise InputError(
-        f"objective={detector.objective_!r} does not predict a field from the others, so nothing was expected; "
-        "train with objective='masked'"
-    )
+    tasks = (model, *getattr(model, "tasks", ()))
+    return next((task.eval() for task in tasks if isinstance(task, TabularResNetWithMFP)), None)
 
 
 def _batch(arrays: FeatureArrays, model: TabularResNetWithMFP) -> Batch:

@@ -8,7 +8,7 @@ from ocsf_ssl_lib.features import FeatureArrays
 
 __all__ = ["OneHot"]
 
-MAX_CELLS = 1000  # of all columns together: a linear model of more costs minutes
+MAX_CELLS = 1000  # of all columns together: a covariance is decomposed, at a cost that grows with the cube
 
 
 class OneHot:

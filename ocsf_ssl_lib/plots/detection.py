@@ -13,6 +13,7 @@ from ocsf_ssl_lib.plots.style import ACCENT, ANOMALY, BLUE, MARKERS, MUTED, SEQU
 __all__ = ["is_rival", "mean_ranks", "member_nats", "members_left_out", "table_differences"]
 
 KINDS = ("real", "simulated", "events")
+FIGURES = {"roc_auc": "ROC-AUC", "average_precision": "average precision"}
 
 
 def is_rival(method: str) -> bool:
@@ -30,7 +31,7 @@ def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
         One row per method; columns (figure, statistic). Ours ranks among the rivals, a rival among the other rivals.
     """
     columns = {}
-    for figure in ("roc_auc", "average_precision"):
+    for figure in FIGURES:
         wide = results.pivot_table(index="method", columns=["kind", "table"], values=figure)
         rivals = wide[[is_rival(m) for m in wide.index]]
         ranks = pd.DataFrame({c: [(rivals[c] > v).sum() + 1 for v in wide[c]] for c in wide}, index=wide.index)
@@ -66,8 +67,7 @@ def table_differences(results: pd.DataFrame, figure: str = "roc_auc") -> Figure:
     ax.axvline(0, color=MUTED, linewidth=1)
     few = results.groupby("table")["positives"].min()
     ax.set_yticks(heights, [f"{name} ({few[name]})" for name in order])
-    name = {"roc_auc": "ROC-AUC", "average_precision": "average precision"}[figure]
-    ax.set_xlabel(f"{name}, difference to the best rival")
+    ax.set_xlabel(f"{FIGURES[figure]}, difference to the best rival")
     ax.grid(axis="x")
     fig.legend(loc="outside upper left", ncols=3)
     return fig
@@ -90,8 +90,7 @@ def members_left_out(results: pd.DataFrame, figure: str = "roc_auc") -> Figure:
         ax.plot(values, np.full(len(values), height), MARKERS[0], color=BLUE, ms=5, alpha=0.7)
         ax.plot(values.mean(), height, MARKERS[4], color=ANOMALY, ms=9)
     ax.set_yticks(range(len(change)), change.index.str.removeprefix("without: "))
-    name = {"roc_auc": "ROC-AUC", "average_precision": "average precision"}[figure]
-    ax.set(xlabel=f"change of {name} without it", ylim=(-0.6, len(change) - 0.4))
+    ax.set(xlabel=f"change of {FIGURES[figure]} without it", ylim=(-0.6, len(change) - 0.4))
     ax.grid(axis="x")
     return fig
 

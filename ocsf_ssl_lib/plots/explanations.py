@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ocsf_ssl_lib.detect.explanation import ExplainedCell, ExplainedEvent
+from ocsf_ssl_lib.escaping import plain_text
 from ocsf_ssl_lib.plots.style import ANOMALY, BLUE, INK, MARKERS, in_book_style, subplots
 
 __all__ = ["explained_event"]
@@ -56,6 +57,6 @@ def _found_and_expected(cell: ExplainedCell) -> str:
 
 
 def _readable(text: str) -> str:
-    """Of bounded length, without control characters; of a name the end tells more than the beginning."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    """Of bounded length; of a name the end tells more than the beginning."""
+    text = plain_text(text)
     return text if len(text) <= LONGEST else "…" + text[1 - LONGEST :]

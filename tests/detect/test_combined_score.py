@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ocsf_ssl_lib.detect.combined_score import CombinedScorer, Evidence, TailNats
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer, TailNats
+from ocsf_ssl_lib.detect.evidence import Evidence
 from ocsf_ssl_lib.features import FeatureArrays
 
 RNG = np.random.default_rng(1)
@@ -76,11 +77,3 @@ def test_each_member_sees_what_is_unusual_for_it_alone() -> None:
     clusters = train._replace(embeddings=np.abs(train.embeddings))
     other = CombinedScorer().fit(clusters)
     assert other.nats(usual._replace(embeddings=-np.ones((1, 8), np.float32)))["neighbours"][0] > 5
-
-
-def test_evidence_gives_rows_of_all_its_parts() -> None:
-    whole = evidence(10)
-    part = whole.rows(np.array([7, 2]))
-    np.testing.assert_array_equal(part.cells, whole.cells[[7, 2]])
-    np.testing.assert_array_equal(part.features.categorical, whole.features.categorical[[7, 2]])
-    np.testing.assert_array_equal(part.embeddings, whole.embeddings[[7, 2]])

@@ -25,7 +25,7 @@ from ocsf_ssl_lib import (
     OCSFDataset,
     train_ocsf_anomaly_detector,
 )
-from ocsf_ssl_lib.detect.combined_score import Evidence
+from ocsf_ssl_lib.detect.evidence import Evidence
 from ocsf_ssl_lib.detect.likelihood_scores import LikelihoodScorer
 
 Make = Callable[..., OCSFAnomalyDetector]
@@ -133,7 +133,7 @@ def test_more_events_than_fit_into_one_pass_are_scored_in_order(
 ) -> None:
     detector = make_detector(objective="untrained").fit(events)
     expected = detector.score_samples(events)
-    monkeypatch.setattr("ocsf_ssl_lib.detect.detector.EMBED_BATCH", 23)  # 300 = 13 * 23 + 1
+    monkeypatch.setattr("ocsf_ssl_lib.detect.evidence.SLICE", 23)  # 300 = 13 * 23 + 1
     np.testing.assert_allclose(detector.score_samples(events), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ocsf_ssl_lib import InputError
-from ocsf_ssl_lib.detect.combined_score import Evidence
 from ocsf_ssl_lib.detect.embedding_scores import KNNScorer, MahalanobisScorer
+from ocsf_ssl_lib.detect.evidence import Evidence
 from ocsf_ssl_lib.detect.likelihood_scores import LEAST_SPREAD, LikelihoodScorer, TypicalityScorer
 from ocsf_ssl_lib.detect.scores import SCORERS, make_scorer
 from ocsf_ssl_lib.features import FeatureArrays

@@ -40,7 +40,7 @@ def test_a_value_is_neither_a_formula_nor_longer_than_the_figure() -> None:
     fig = figure(cell("$x^{$", "$\\frac{$\x1b", 2.0, Expected("v" * 99, probability=1.0)))
     svg = to_svg(fig)
     assert svg.startswith("<svg")
-    assert "$\\frac{$?, expected " + "…" + "v" * (LONGEST - 1) + " (100%)" in texts(fig)
+    assert "$\\frac{$\\x1b, expected " + "…" + "v" * (LONGEST - 1) + " (100%)" in texts(fig)
 
 
 def test_an_event_of_which_nothing_can_be_said_gives_a_figure() -> None:
