@@ -125,3 +125,59 @@ def test_what_umap_maps_comes_with_its_classes(monkeypatch: pytest.MonkeyPatch) 
     z, classes = module.event_embeddings()
     assert z.shape == (50, 8)
     assert len(set(classes)) > 1
+
+
+def tiny_detector(*columns: Any, random_state: int = 0, **_: Any) -> OCSFAnomalyDetector:
+    return OCSFAnomalyDetector(*columns, encoder_config=SMALL, max_epochs=1, random_state=random_state)
+
+
+@pytest.mark.slow
+def test_the_combined_score_is_measured_with_each_part_and_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(numerical_cols: Any = None, categorical_cols: Any = None, *rest: Any, **options: Any) -> Any:
+        return tiny_detector(numerical_cols, categorical_cols, *rest, **options)
+
+    module, rows = experiment(
+        "detection", monkeypatch, EVENTS=900, OCSFAnomalyDetector=small, rival_scores=lambda *_: ()
+    )
+    module.run("events", "events", module.events(0), 0)
+    by = {row["method"]: row for row in rows}
+    members = [name.removeprefix("part: ") for name in by if name.startswith("part: ")]
+    assert len(members) == 6
+    assert set(by) == {
+        "combined",
+        "untrained encoder, mahalanobis",
+        *(f"{k}: {m}" for k in ("part", "without") for m in members),
+    }
+    assert all(0 <= row[figure] <= 1 for row in rows for figure in ("roc_auc", "average_precision"))
+    assert by["combined"]["roc_auc"] != by["part: forest"]["roc_auc"]
+
+
+@pytest.mark.slow
+def test_every_simulated_table_has_normal_rows_to_train_on_and_both_kinds_to_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    module = importlib.import_module("simulated_tables")
+    for name in module.SIMULATED:
+        table, other = module.simulated(name, 0), module.simulated(name, 1)
+        assert 10 <= table.truth.sum() < len(table.truth) / 2, name
+        assert set(table.train.columns) == {*table.numerical, *table.categorical}, name
+        assert not set(table.train.index) & set(table.test.index), name
+        assert not table.train.head(50).reset_index(drop=True).equals(other.train.head(50).reset_index(drop=True)), name
+        module_again = module.simulated(name, 0)
+        assert module_again.test.equals(table.test), name
+
+
+@pytest.mark.slow
+def test_robustness_changes_only_what_a_setting_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = experiment("robustness", monkeypatch, EVENTS=3000, OCSFAnomalyDetector=tiny_detector)
+    settings = {name: (train, test, truth) for name, train, test, truth in module.settings(0)}
+    clean, dirty = (settings[f"contamination {share}"] for share in ("0%", "5%"))
+    assert clean[1].equals(dirty[1])
+    added = set(dirty[0][module.KEY]) - set(clean[0][module.KEY])
+    assert len(added) == pytest.approx(0.05 * len(dirty[0]), abs=2)
+    assert settings["copies"][0][module.KEY].duplicated().mean() > 0.4
+    assert settings["bursts"][2].sum() == module.BURST * clean[2].sum()
+    module.run(0)
+    assert {row["setting"] for row in rows} == set(settings)
+    assert all(0 <= row["p<=0.01"] <= row["p<=0.05"] <= 1 for row in rows if row["method"] == "combined")
