@@ -217,10 +217,14 @@ def test_the_report_lists_the_alerts_of_the_threshold(run: Run, workshop: Path, 
     assert "holds names" in html
 
 
+def names_in(frame: pd.DataFrame) -> set[str]:
+    columns = ("actor.user.name", "user.name", "src_endpoint.ip", "dst_endpoint.hostname", "device.hostname")
+    return {str(v) for c in columns for v in frame[c].dropna()}
+
+
 def test_redact_leaves_no_name_in_list_file_or_report(run: Run, workshop: Path, tmp_path: Path) -> None:
     frame = read_events(workshop / "events.jsonl").frame
-    columns = ("actor.user.name", "user.name", "src_endpoint.ip", "dst_endpoint.hostname", "device.hostname")
-    secret = {str(v) for c in columns for v in frame[c].dropna()}
+    secret = names_in(frame)
     score = ("score", workshop / "events.jsonl", "-m", workshop / "model", "--threshold", "score=1e9")
     output = ("-o", tmp_path / "s.csv", "--report", tmp_path / "r.html")
     code, out, err = run(*score, *output, "--redact")
@@ -232,6 +236,14 @@ def test_redact_leaves_no_name_in_list_file_or_report(run: Run, workshop: Path, 
     ids = pd.read_csv(tmp_path / "s.csv")["metadata.uid"]
     assert set(ids) == set(frame["metadata.uid"])  # the way back for who has the log
     assert secret & set(re.findall(r"[\w.-]+", run(*score, *output)[1]))
+
+
+def test_redact_leaves_no_name_in_an_explanation(run: Run, workshop: Path) -> None:
+    secret = names_in(read_events(workshop / "events.jsonl").frame)
+    explain = ("explain", workshop / "events.jsonl", "-m", workshop / "model", "--top", 20, "-o", "-")
+    words = [set(re.findall(r"[\w.-]+", run(*explain, *option)[1])) for option in ((), ("--redact",))]
+    assert secret & words[0]
+    assert not secret & words[1]
 
 
 def test_a_threshold_comes_from_the_calibration_in_the_model(

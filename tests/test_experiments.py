@@ -127,27 +127,20 @@ def test_what_umap_maps_comes_with_its_classes(monkeypatch: pytest.MonkeyPatch) 
     assert len(set(classes)) > 1
 
 
-def tiny_detector(*columns: Any, random_state: int = 0, **_: Any) -> OCSFAnomalyDetector:
-    return OCSFAnomalyDetector(*columns, encoder_config=SMALL, max_epochs=1, random_state=random_state)
+def tiny_detector(*columns: Any, **options: Any) -> OCSFAnomalyDetector:
+    return OCSFAnomalyDetector(*columns, encoder_config=SMALL, max_epochs=1, **options)
 
 
 @pytest.mark.slow
 def test_the_combined_score_is_measured_with_each_part_and_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(numerical_cols: Any = None, categorical_cols: Any = None, *rest: Any, **options: Any) -> Any:
-        return tiny_detector(numerical_cols, categorical_cols, *rest, **options)
-
-    module, rows = experiment(
-        "detection", monkeypatch, EVENTS=900, OCSFAnomalyDetector=small, rival_scores=lambda *_: ()
-    )
+    small = {"EVENTS": 900, "OCSFAnomalyDetector": tiny_detector, "rival_scores": lambda *_: ()}
+    module, rows = experiment("detection", monkeypatch, **small)
     module.run("events", "events", module.events(0), 0)
     by = {row["method"]: row for row in rows}
     members = [name.removeprefix("part: ") for name in by if name.startswith("part: ")]
     assert len(members) == 6
-    assert set(by) == {
-        "combined",
-        "untrained encoder, mahalanobis",
-        *(f"{k}: {m}" for k in ("part", "without") for m in members),
-    }
+    parts = {f"{kind}: {member}" for kind in ("part", "without") for member in members}
+    assert set(by) == {"combined", "untrained encoder, mahalanobis", *parts}
     assert all(0 <= row[figure] <= 1 for row in rows for figure in ("roc_auc", "average_precision"))
     assert by["combined"]["roc_auc"] != by["part: forest"]["roc_auc"]
 

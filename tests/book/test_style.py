@@ -55,6 +55,17 @@ def test_same_figure_has_the_same_bytes(draw) -> None:
     assert "dc:date" not in to_svg(draw())
 
 
+def test_places_are_given_to_a_hundredth_of_a_point() -> None:
+    fig, ax = subplots()
+    ax.scatter([0.1234567, 0.7654321], [0.1234567, 0.7654321])
+    places = re.findall(r' [xy]="([^"]+)"', to_svg(fig))
+    fig.canvas.draw()
+    corners = ax.transData.transform([[0.1234567, 0.1234567]])[0] * 72 / fig.dpi
+    decimals = [len(place.partition(".")[2]) for place in places]
+    assert max(decimals) == 2
+    assert any(abs(float(place) - corners[0]) < 0.02 for place in places)
+
+
 @FIGURES
 def test_ink_follows_the_theme_and_nothing_is_painted_behind_it(draw) -> None:
     svg = to_svg(draw())

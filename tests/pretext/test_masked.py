@@ -268,6 +268,19 @@ def test_the_surprise_of_a_cell_is_its_loss_when_it_alone_is_hidden(loss: str) -
         torch.testing.assert_close(surprise[:, column], losses[:, column])
 
 
+def test_a_wide_table_hides_several_columns_in_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocsf_ssl_lib.pretext.masked.SURPRISE_TURNS", 2)
+    cards = [6, 5, 6]
+    model, batch = masked(2, cards), batch_of(5, 2, cards)
+    model.prepare(OCSFDataset.of(batch_of(30, 2, cards)))
+    surprise = model.cell_surprise(batch)
+    for turn in range(2):
+        hidden = torch.zeros(5, 5, dtype=torch.bool)
+        hidden[:, turn::2] = True
+        losses = model.heads.cell_losses(model.decoder(model.embed_masked(batch, hidden)), batch, hidden)
+        torch.testing.assert_close(surprise[:, turn::2], losses[:, turn::2])
+
+
 def test_surprise_says_nothing_on_protected_columns_and_empty_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = masked(1, [6, 6], protected=(0,)), batch_of(6, 1, [6, 6])
     batch.categorical[:2, 1], batch.categorical[2, 1] = MISSING_ID, UNKNOWN_ID
