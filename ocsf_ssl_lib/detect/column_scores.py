@@ -12,7 +12,7 @@ from ocsf_ssl_lib.detect.embedding_scores import MahalanobisScorer
 from ocsf_ssl_lib.detect.one_hot import OneHot
 from ocsf_ssl_lib.features import FeatureArrays
 
-__all__ = ["CovarianceScorer", "ForestScorer", "LinearScorer", "MarginalScorer"]
+__all__ = ["CovarianceScorer", "ForestScorer", "LinearScorer", "MarginalScorer", "RarestScorer"]
 
 INTERVALS = 20  # of a number, equally filled: as many as the prediction heads know
 LANDMARKS = 1001  # of a number's distribution: tails are told apart down to one in a thousand training values
@@ -81,6 +81,14 @@ class MarginalScorer:
         """Take up what ``state`` gave."""
         self.__dict__.update(state)
         return self
+
+
+class RarestScorer(MarginalScorer):
+    """Minus the nats of the rarest value alone: one rare value, in an event whose other values are common."""
+
+    def score(self, features: FeatureArrays) -> np.ndarray:
+        """N events -> (N,)."""
+        return -self.cells(features).max(axis=1, initial=0.0)
 
 
 class LinearScorer:

@@ -1,4 +1,4 @@
-"""Stage 7b: six scores that see different things, on one scale, added up."""
+"""Stage 7b: nine scores that see different things, on one scale, added up."""
 
 from __future__ import annotations
 
@@ -6,21 +6,32 @@ from typing import ClassVar
 
 import numpy as np
 
-from ocsf_ssl_lib.detect.column_scores import CovarianceScorer, ForestScorer, LinearScorer, MarginalScorer
+from ocsf_ssl_lib.detect.column_scores import (
+    CovarianceScorer,
+    ForestScorer,
+    LinearScorer,
+    MarginalScorer,
+    RarestScorer,
+)
+from ocsf_ssl_lib.detect.density_score import DensityScorer
 from ocsf_ssl_lib.detect.embedding_scores import KNNScorer
 from ocsf_ssl_lib.detect.evidence import Evidence
-from ocsf_ssl_lib.detect.likelihood_scores import TypicalityScorer
+from ocsf_ssl_lib.detect.likelihood_scores import SurpriseScorer, TypicalityScorer
 
-__all__ = ["CombinedScorer", "TailNats"]
+__all__ = ["CombinedScorer", "TailNats", "TwoTailNats"]
 
 TAIL = 0.05  # share of the training scores from which the tail is extrapolated
 LEAST_TAIL = 5  # of them
 LEAST_EXCESS = 0.05  # standard deviations of the training scores
 STEP = 0.01  # standard deviations: training scores that are closer count as one
-REFERENCE = 5000  # training embeddings to compare with: a fourth of what kNN alone keeps, for a fourth of the time
+REFERENCE = 5000  # training events to compare with: a fourth of what kNN alone keeps, for a fourth of the time
+LEARNED = {"likelihood", "surprise"}  # members that a model judges, which knows the events it was trained on
+LEAST_HELD = 50  # held-out events that are enough for the tails of these
+TWO_TAILS = {"likelihood", "surprise", "rarest", "density"}  # members for which unusually ordinary is unusual, too
 
-
-Member = TypicalityScorer | KNNScorer | MarginalScorer | LinearScorer | CovarianceScorer | ForestScorer
+Neighbours = KNNScorer | DensityScorer
+Columns = MarginalScorer | LinearScorer | CovarianceScorer | ForestScorer
+Member = TypicalityScorer | SurpriseScorer | Neighbours | Columns
 
 
 class TailNats:
@@ -65,20 +76,52 @@ class TailNats:
         return self
 
 
+class TwoTailNats:
+    """``TailNats`` of the nearer end: twice the smaller of the two tail probabilities.
+
+    A port scan is made of short, empty, regular flows. No cell of such an event surprises, no value is rare, and a
+    thousand others are near: scores that only count what is too high rank it as the most normal of all.
+    """
+
+    def fit(self, scores: np.ndarray) -> TwoTailNats:
+        """Learn from (N,) scores of training events."""
+        self.low, self.high = TailNats().fit(scores), TailNats().fit(-scores)
+        return self
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) scores -> (N,) nats, at least 0."""
+        return np.maximum(0.0, np.maximum(self.low(scores), self.high(-scores)) - np.log(2))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """That of both ends."""
+        return {f"{name}_{k}": v for name in ("low", "high") for k, v in getattr(self, name).state().items()}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> TwoTailNats:
+        """Take up what ``state`` gave."""
+        for name in ("low", "high"):
+            own = {k.removeprefix(f"{name}_"): v for k, v in state.items() if k.startswith(f"{name}_")}
+            setattr(self, name, TailNats().load_state(own))
+        return self
+
+
 class CombinedScorer:
-    """Minus the mean nats of six scores: a random training event has about 1, whatever the table.
+    """Minus the mean nats of nine scores: a random training event has about 1, whatever the table.
 
     ==============  =========================================================  =================================
     member          looks at                                                   sees what others miss
     ==============  =========================================================  =================================
     ``likelihood``  cells, each given the others (``TypicalityScorer``)        values that do not fit together
+    ``surprise``    the cell that fits least (``SurpriseScorer``)              one wrong value among many right
     ``neighbours``  embeddings (``KNNScorer``)                                 events far from every other event
+    ``density``     columns, around an event (``DensityScorer``)               thin places beside crowded ones
     ``marginal``    columns, each on its own (``MarginalScorer``)              rare values
+    ``rarest``      the column with the rarest value (``RarestScorer``)        one rare value among common ones
     ``linear``      columns, as a plane (``LinearScorer``)                     broken linear dependence
     ``covariance``  columns, weighted by direction (``CovarianceScorer``)      breaks of a rigid dependence
     ``forest``      columns, cut at random (``ForestScorer``)                  extremes in many columns at once
     ==============  =========================================================  =================================
 
+    ``likelihood``, ``surprise``, ``density`` and ``rarest`` count both tails (``TwoTailNats``), the others the lower.
     Adding logarithms of tail probabilities is Fisher's method (1932). The members depend on one another, so that the
     sum is no p-value; it is a ranking. No member has a weight: there are no labels to learn one from.
 
@@ -91,21 +134,36 @@ class CombinedScorer:
     def __init__(self, seed: int = 0) -> None:
         self.members: dict[str, Member] = {
             "likelihood": TypicalityScorer(),
+            "surprise": SurpriseScorer(),
             "neighbours": KNNScorer(max_reference=REFERENCE, seed=seed),
+            "density": DensityScorer(max_reference=REFERENCE, seed=seed),
             "marginal": MarginalScorer(),
+            "rarest": RarestScorer(),
             "linear": LinearScorer(),
             "covariance": CovarianceScorer(),
             "forest": ForestScorer(seed),
         }
-        self.tails = {name: TailNats() for name in self.members}
+        self.tails = {name: TwoTailNats() if name in TWO_TAILS else TailNats() for name in self.members}
 
-    def fit(self, evidence: Evidence) -> CombinedScorer:
-        """Learn from N training events."""
+    def fit(self, evidence: Evidence, held: Evidence | None = None) -> CombinedScorer:
+        """Learn from N training events.
+
+        Args:
+            evidence: of the training events.
+            held: of events that were not trained on. A model is less surprised by what it was trained on, so that
+                members that it judges take their scale from these, if there are 50 or more.
+        """
+        enough = held is not None and len(held.cells) >= LEAST_HELD
         for name, member in self.members.items():
             seen = getattr(evidence, member.looks_at)
             member.fit(seen)
-            # A training event is its own nearest neighbour; as a new event it would not be.
-            known = member.training_scores(seen) if isinstance(member, KNNScorer) else member.score(seen)
+            if name in LEARNED and enough:
+                known = member.score(getattr(held, member.looks_at))
+            elif isinstance(member, Neighbours):
+                # A training event is its own nearest neighbour; as a new event it would not be.
+                known = member.training_scores(seen)
+            else:
+                known = member.score(seen)
             self.tails[name].fit(known)
         return self
 

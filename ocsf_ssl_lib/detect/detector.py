@@ -42,7 +42,6 @@ ENCODER = EncoderConfig(d_model=128, num_blocks=3)  # what experiments/detection
 STEPS = 1500  # training steps, if the number of epochs is left open
 MOST_EPOCHS = 300  # of a small table
 PATIENCE = 0.2  # of the epochs: how long training goes on without improvement
-OFFSET_TAIL = 10  # anomalies expected among held-out events that are enough to place the threshold by them alone
 
 
 class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
@@ -55,7 +54,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             weights, as a baseline. ``None`` takes that of ``model_config``, or else ``masked``, which ranks best on
             simulated events, split by time (``experiments/simulated_detection.py --show``); the tutorial this package
             grew from has ``contrastive``.
-        score: ``combined`` of six (see ``CombinedScorer``), which ranks best over many tables
+        score: ``combined`` of nine (see ``CombinedScorer``), which ranks best over many tables
             (``experiments/detection.py --show``); ``likelihood`` or ``typicality`` of the cells, each given the others;
             ``mahalanobis`` or ``knn`` on the embeddings. ``None`` takes ``combined`` where the objective predicts
             cells (the first three need that), else ``mahalanobis``.
@@ -205,10 +204,14 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         known = some(train, SCORE_ROWS)
         self.reference_ = feature_arrays(some(known, REFERENCE_ROWS))
         evidence = evidence_of(self.model_, known, self.scorer_.looks_at)
-        self.scorer_.fit(evidence)
+        if isinstance(self.scorer_, CombinedScorer):
+            new = evidence_of(self.model_, some(held, SCORE_ROWS), "all") if held is not None else None
+            self.scorer_.fit(evidence, new)
+        else:
+            self.scorer_.fit(evidence)
         scores = self._score(held) if held is not None else np.empty(0)
         self.calibration_ = Calibration().fit(scores, times, share=share) if len(scores) else None
-        if len(scores) * self.contamination < OFFSET_TAIL:  # too few to place a quantile so far out
+        if len(scores) * self.contamination < 1:  # too few to place a quantile so far out
             scores = np.concatenate([scores, self.scorer_.score(evidence)])
         self.offset_ = float(np.quantile(scores, self.contamination))
 

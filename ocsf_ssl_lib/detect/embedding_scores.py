@@ -9,9 +9,16 @@ from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-__all__ = ["MAX_REFERENCE", "KNNScorer", "MahalanobisScorer"]
+__all__ = ["MAX_REFERENCE", "KNNScorer", "MahalanobisScorer", "reference_rows"]
 
 MAX_REFERENCE = 20_000  # training events that a neighbour method compares with, drawn at random from more
+
+
+def reference_rows(n: int, most: int, seed: int) -> np.ndarray:
+    """Positions of the training events, of n, that a neighbour method keeps: all, or ``most`` drawn at random."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
 class MahalanobisScorer:
@@ -62,13 +69,8 @@ class KNNScorer:
 
     def fit(self, embeddings: np.ndarray) -> KNNScorer:
         """Keep up to ``max_reference`` of (N, d)."""
-        return self.load_state({"reference": normalize(embeddings[self._chosen(len(embeddings))]).astype(np.float32)})
-
-    def _chosen(self, n: int) -> np.ndarray:
-        """Positions of the training events that are kept."""
-        if n <= self.max_reference:
-            return np.arange(n)
-        return np.sort(np.random.default_rng(self.seed).choice(n, self.max_reference, replace=False))
+        kept = reference_rows(len(embeddings), self.max_reference, self.seed)
+        return self.load_state({"reference": normalize(embeddings[kept]).astype(np.float32)})
 
     def score(self, embeddings: np.ndarray) -> np.ndarray:
         """(N, d) -> (N,)."""
@@ -80,7 +82,7 @@ class KNNScorer:
             return self.score(embeddings)
         nearest = self._nearest(embeddings, min(self.n_neighbors + 1, len(self.reference)))
         kept = np.zeros(len(embeddings), bool)
-        kept[self._chosen(len(embeddings))] = True
+        kept[reference_rows(len(embeddings), self.max_reference, self.seed)] = True
         return np.where(kept, nearest[:, 1:].mean(axis=1), nearest[:, :-1].mean(axis=1))
 
     def _nearest(self, embeddings: np.ndarray, k: int) -> np.ndarray:
