@@ -16,7 +16,7 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve notebooks lab test test-quick test-all lint format bench bench-peers env pins clean
+.PHONY: help book serve notebooks lab test test-quick test-all lint format claims bench bench-peers env pins clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -67,6 +67,9 @@ lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/mypy --no-error-summary
 	@# A notebook lacks the cells that only glue numbers into prose: what is defined there alone is undefined.
 	@$(BIN)/ruff check --quiet --isolated --select F821 notebooks/*.ipynb
+
+claims: $(ENV)  ## check every finding that a page states against the results of the experiments
+	@$(PY) tools/check_claims.py
 
 bench: $(ENV)  ## measure speed and memory on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
