@@ -16,7 +16,7 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve notebooks lab test test-quick test-all lint format claims bench bench-peers env pins clean
+.PHONY: help book serve notebooks lab test test-quick test-all lint format claims experiments bench bench-peers env pins clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -70,6 +70,10 @@ lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 
 claims: $(ENV)  ## check every finding that a page states against the results of the experiments
 	@$(PY) tools/check_claims.py
+
+experiments: $(ENV)  ## run what the results lack (all of it: hours); TABLES=folder for the labelled tables
+	@$(PY) experiments/plan.py
+	@$(PY) experiments/run_all.py $(if $(TABLES),--tables $(TABLES))
 
 bench: $(ENV)  ## measure speed and memory on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done

@@ -4,7 +4,7 @@
     python experiments/detection.py --show             # prints the table
 
 Real tables: ``tables.py`` names the files, nothing is shipped. Simulated tables: ``simulated_tables.py``. Simulated
-events: 20 000 of all classes, split by time, anomalies left in training, unlabelled. Three seeds. Every detector has
+events: 20 000 of all classes, split by time, anomalies left in training, unlabelled. Five seeds. Every detector has
 its defaults; no table has settings of its own. ``combined`` is
 ``OCSFAnomalyDetector(numerical_cols=..., categorical_cols=..., random_state=seed).fit(train).score_samples(test)``;
 rows that begin with ``part:`` or ``without:`` are one of its six members, or the other five.
@@ -29,7 +29,7 @@ from ocsf_ssl_lib.events import simulate_events
 from ocsf_ssl_lib.plots.detection import mean_ranks
 
 NAME = "detection"
-SEEDS = range(3)
+SEEDS = range(5)
 EVENTS = 20_000
 ANOMALY_RATE = 0.02
 KEY = "metadata.uid"

@@ -1,4 +1,4 @@
-"""Does an explanation name the field that was altered? Three seeds, by kind of field, against simpler rankings.
+"""Does an explanation name the field that was altered? Five seeds, by kind of field, against simpler rankings.
 
     python experiments/explanations.py            # runs what is not in the results yet
     python experiments/explanations.py --show     # prints the tables
@@ -44,7 +44,7 @@ from ocsf_ssl_lib.vocabulary import NUM_RESERVED
 NAME = "explanations"
 KEY = "metadata.uid"
 EVENTS = 30_000
-SEEDS = range(3)
+SEEDS = range(5)
 EXCHANGES = 600  # of each seed, before the rule
 REFERENCE = 5_000
 LEAST_EXPECTED = 5.0  # events with both values, were they independent

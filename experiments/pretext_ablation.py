@@ -26,6 +26,7 @@ from ocsf_ssl_lib import (
     DenoisingConfig,
     EncoderConfig,
     MaskedFeatureConfig,
+    MultiTaskConfig,
     OCSFAnomalyDetector,
     OCSFDataset,
     build_model,
@@ -67,8 +68,14 @@ SETTINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("denoising", "decoder", "hidden 64", hidden(64)),
     ("denoising", "decoder", "hidden 256", hidden(256)),
     ("denoising", "numbers", "mse", {"numerical_loss": "mse"}),
+    ("multitask", "default", "default", {}),
+    *(("multitask", "task weights", f"{a}:{b}", {"weights": (a, b)}) for a, b in ((1, 4), (4, 1))),
 ]
-CONFIGS: dict[str, type[SSLConfig]] = {"masked": MaskedFeatureConfig, "denoising": DenoisingConfig}
+CONFIGS: dict[str, type[SSLConfig]] = {
+    "masked": MaskedFeatureConfig,
+    "denoising": DenoisingConfig,
+    "multitask": MultiTaskConfig,  # contrastive and masked, with equal weights if nothing is said
+}
 
 
 class WarmDetector(OCSFAnomalyDetector):
@@ -89,7 +96,8 @@ class WarmDetector(OCSFAnomalyDetector):
 @torch.no_grad()
 def prediction(detector: OCSFAnomalyDetector, frame: pd.DataFrame) -> dict[str, float]:
     """How well the model predicts cells, per column and then averaged: gain, accuracy, error of numbers."""
-    model, heads = detector.model_, detector.model_.heads
+    model = next(task for task in getattr(detector.model_, "tasks", [detector.model_]) if hasattr(task, "heads"))
+    heads = model.heads
     batch = OCSFDataset.from_frame(detector.preprocessor_, frame).tensors
     real = targets_of(batch)
     surprise = model.cell_surprise(batch)

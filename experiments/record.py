@@ -12,7 +12,7 @@ import torch
 
 import ocsf_ssl_lib
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("OCSF_RESULTS", Path(__file__).parent / "results"))  # elsewhere: to try something
 
 
 def hardware() -> str:

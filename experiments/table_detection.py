@@ -1,4 +1,4 @@
-"""How well does each objective detect, by a score of its own, on labelled tables that nobody here wrote? Three seeds.
+"""How well does each objective detect, by a score of its own, on labelled tables that nobody here wrote? Five seeds.
 
     python experiments/table_detection.py --tables FOLDER    # runs what is not in the results yet
     python experiments/table_detection.py --show             # prints the table
@@ -22,7 +22,7 @@ from tables import TABLES, load, table_arguments
 from ocsf_ssl_lib import OCSFPreprocessor
 
 NAME = "table_detection"
-SEEDS = range(3)
+SEEDS = range(5)
 OBJECTIVES = {
     "untrained": ("untrained", ("mahalanobis",)),
     "contrastive": ("contrastive", ("mahalanobis",)),

@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 from record import RESULTS, append, done
 from sklearn.metrics import average_precision_score, roc_auc_score
+from views import ViewsConfig
 
 from ocsf_ssl_lib import (
     ContrastiveConfig,
@@ -72,14 +73,16 @@ def of_training(task: str) -> list[Setting]:
             f"{LONG}, rate 0.003": {"max_epochs": LONG, "learning_rate": 3e-3},
         },
     }
-    if task == "contrastive":  # longer training is for masked prediction, whose loss was still falling
-        del options["epochs"]
     return [(task, group, name, {}, found) for group, some in options.items() for name, found in some.items()]
 
 
 def of_encoder(task: str) -> list[Setting]:
-    """Sizes of the encoder."""
-    sizes = {"width": ("d_model", (64, 128)), "blocks": ("num_blocks", (1, 6))}
+    """Sizes of the encoder, and its dropout."""
+    sizes: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "width": ("d_model", (64, 128)),
+        "blocks": ("num_blocks", (1, 6)),
+        "dropout": ("dropout", (0.0, 0.3)),
+    }
     return [
         (task, group, f"{n}", {"encoder_config": ENCODER.model_copy(update={field: n})}, {})
         for group, (field, values) in sizes.items()
@@ -93,13 +96,20 @@ def of_contrast() -> list[Setting]:
         "temperature": ("temperature", (0.05, 0.5, 1.0)),
         "noise": ("noise_level", (0.05, 0.3)),
         "swap": ("dropout_prob", (0.1, 0.6)),
+        "swap kind": ("swap", ("uniform",)),
         "equal rows": ("exclude_duplicates", (False,)),
+        "head": ("projection_dim", (None,)),
+        "views": ("views", (3, 4)),
     }
-    names = {False: "kept as negatives"}
+    names = {False: "kept as negatives", None: "none"}
+    scarf = {"one_sided": 0.6, "temperature": 1.0}
     return [
-        ("contrastive", group, names.get(value, f"{value}"), {field: value}, {})
-        for group, (field, values) in options.items()
-        for value in values
+        *(
+            ("contrastive", group, names.get(value, f"{value}"), {field: value}, {})
+            for group, (field, values) in options.items()
+            for value in values
+        ),
+        ("contrastive", "views", "one-sided, SCARF", scarf, {}),
     ]
 
 
@@ -132,7 +142,8 @@ class Log:
         """A model with fresh weights."""
         names = self.prep.categorical_names_
         protected = tuple(names.index(c) for c in default_protected(names)) if task == "contrastive" else ()
-        config = CONFIGS[task](**{"encoder_config": ENCODER, "seed": seed, "protected": protected} | options)
+        kind = ViewsConfig if options.keys() & {"views", "one_sided"} else CONFIGS[task]
+        config = kind(**{"encoder_config": ENCODER, "seed": seed, "protected": protected} | options)
         numbers = self.prep.numerical_names_
         return build_model(config, len(numbers), self.prep.cardinalities_, numbers + names)
 
