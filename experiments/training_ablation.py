@@ -65,7 +65,11 @@ def of_training(task: str) -> list[Setting]:
         "batch size": {f"{n}": {"batch_size": n} for n in (64, 1024)}
         | {"1024, rate doubled": {"batch_size": 1024, "learning_rate": 2e-3}},
         "learning rate": {f"{rate:g}": {"learning_rate": rate} for rate in (1e-4, 3e-3, 1e-2)},
-        "schedule": {"constant": {"min_learning_rate": 1e-3, "warmup_fraction": 0.0}},
+        "schedule": {
+            "constant": {"min_learning_rate": 1e-3, "warmup_fraction": 0.0},
+            "no warm-up": {"warmup_fraction": 0.0},
+            "no cosine": {"min_learning_rate": 1e-3},
+        },
         "weight decay": {f"{decay:g}": {"weight_decay": decay} for decay in (0.0, 1e-2)},
         "precision": {"bf16": {"precision": "bf16"}},
         "epochs": {
