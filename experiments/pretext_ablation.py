@@ -1,11 +1,11 @@
-"""What do the options of masked prediction and of denoising change? Five seeds of simulated events, split by time.
+"""What do the options of masked prediction, denoising and several tasks at once change? Five seeds, split by time.
 
     python experiments/pretext_ablation.py            # runs what is not in the results yet
     python experiments/pretext_ablation.py --show     # prints the table
 
 One option is changed at a time, all others keep their defaults. Each row says how well the trained model detects (from
 the surprise of cells, and by Mahalanobis distance of embeddings) and how well it predicts: every cell of the later
-normal events, hidden in turn (masked) or as it is (denoising).
+normal events, hidden in turn (masked, and the masked part of several tasks) or as it is (denoising).
 """
 
 from __future__ import annotations
