@@ -21,7 +21,9 @@ from ocsf_ssl_lib.plots.style import (
 
 __all__ = ["trials"]
 
-COLOURS = (BLUE, OCHRE, GREEN, PINK)  # of the groups; vermilion is for what was pruned
+# Of the groups; vermilion and crosses are for what was pruned.
+COLOURS = (BLUE, OCHRE, GREEN, PINK)
+SHAPES = (MARKERS[0], *MARKERS[2:5])
 
 
 @in_book_style
@@ -44,7 +46,7 @@ def trials(table: pd.DataFrame, option: str, groups: str) -> Figure:
     upper.step(finished["number"], best, where="post", color=INK, linestyle=LINESTYLES[0], label="best so far")
     upper.set(xlabel="trial", ylabel="validation loss")
     upper.xaxis.get_major_locator().set_params(integer=True)
-    for (name, some), marker, colour in zip(finished.groupby(f"params_{groups}"), MARKERS[:4], COLOURS, strict=False):
+    for (name, some), marker, colour in zip(finished.groupby(f"params_{groups}"), SHAPES, COLOURS, strict=False):
         lower.plot(some[f"params_{option}"], some["value"], marker, color=colour, ms=6.5, label=f"{groups} {name}")
     lower.plot(pruned[f"params_{option}"], pruned["value"], "x", color=VERMILION, ms=7, mew=2)
     lower.set(xscale="log", xlabel=option, ylabel="validation loss")
