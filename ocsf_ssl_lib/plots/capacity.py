@@ -54,7 +54,7 @@ def daily_plan(
         ("cores, on average", average, "", "events a second / rate"),
         ("cores, planned", planned, "", f"average x {peak:g} (busiest hour) / {use:g} (use)"),
         ("memory of the workers", planned * run["peak_gb"], "GB", f"cores x {run['peak_gb']:.2f} GB, measured"),
-        ("row groups", events / ROW_GROUP, "", f"of {ROW_GROUP:,} events: what can be lost with a worker is one"),
+        ("row groups", events / ROW_GROUP, "", f"of {ROW_GROUP:,} events: a dead worker costs one"),
         ("seconds a row group", ROW_GROUP / rate, "s", "events of it / rate"),
         ("events on disk", events * run["event_bytes"] / 1e9, "GB", f"x {run['event_bytes']:.0f} bytes, measured"),
         ("scores on disk", events * run["score_bytes"] / 1e9, "GB", f"x {run['score_bytes']:.0f} bytes, measured"),
