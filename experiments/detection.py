@@ -7,7 +7,7 @@ Real tables: ``tables.py`` names the files, nothing is shipped. Simulated tables
 events: 20 000 of all classes, split by time, anomalies left in training, unlabelled. Five seeds. Every detector has
 its defaults; no table has settings of its own. ``combined`` is
 ``OCSFAnomalyDetector(numerical_cols=..., categorical_cols=..., random_state=seed).fit(train).score_samples(test)``;
-rows that begin with ``part:`` or ``without:`` are one of its six members, or the other five.
+rows that begin with ``part:`` or ``without:`` are one of its nine members, or the other eight.
 """
 
 from __future__ import annotations

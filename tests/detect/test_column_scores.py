@@ -9,7 +9,13 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
 from ocsf_ssl_lib import OCSFPreprocessor
-from ocsf_ssl_lib.detect.column_scores import CovarianceScorer, ForestScorer, LinearScorer, MarginalScorer
+from ocsf_ssl_lib.detect.column_scores import (
+    CovarianceScorer,
+    ForestScorer,
+    LinearScorer,
+    MarginalScorer,
+    RarestScorer,
+)
 from ocsf_ssl_lib.detect.embedding_scores import MahalanobisScorer
 from ocsf_ssl_lib.detect.one_hot import MAX_CELLS, OneHot
 from ocsf_ssl_lib.features import FeatureArrays
@@ -70,6 +76,16 @@ def test_a_missing_number_counts_by_how_often_it_was_missing() -> None:
     event = changed(TRAIN)
     event.missing_mask[0, 0] = True
     assert scorer.cells(event)[0, 0] == pytest.approx(-np.log((TRAIN.missing_mask[:, 0].sum() + 1) / 3002))
+
+
+def test_the_rarest_value_counts_alone() -> None:
+    scorer = RarestScorer().fit(TRAIN)
+    np.testing.assert_allclose(-scorer.score(TRAIN), scorer.cells(TRAIN).max(axis=1))
+    event = changed(TRAIN, categorical=(0, 99))
+    other = event._replace(numerical=np.zeros_like(event.numerical))
+    assert scorer.score(event) == scorer.score(other)  # the unseen category is rarer than either number
+    usual = changed(TRAIN, categorical=(0, 3))
+    assert scorer.score(event) < scorer.score(usual)
 
 
 def test_a_column_without_a_number_and_a_table_without_numbers_are_no_obstacle() -> None:

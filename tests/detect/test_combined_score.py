@@ -1,11 +1,11 @@
-"""Five scores on one scale: nats of a tail probability, and their mean."""
+"""Nine scores on one scale: nats of a tail probability, and their mean."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ocsf_ssl_lib.detect.combined_score import CombinedScorer, TailNats
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer, TailNats, TwoTailNats
 from ocsf_ssl_lib.detect.evidence import Evidence
 from ocsf_ssl_lib.features import FeatureArrays
 
@@ -52,6 +52,32 @@ def test_scores_that_repeat_give_finite_nats(scores: np.ndarray) -> None:
     assert nats[0] > nats[-1]
 
 
+def test_both_ends_of_a_two_tailed_score_are_unusual() -> None:
+    scores = RNG.normal(size=50_000)
+    nats = TwoTailNats().fit(scores)
+    assert nats(np.array([-1.96, 1.96])) == pytest.approx(-np.log([0.05, 0.05]), rel=0.03)
+    assert nats(np.array([0.0]))[0] == pytest.approx(0, abs=0.02)
+    assert nats(scores).mean() == pytest.approx(1, abs=0.02)
+    again = TwoTailNats().load_state(nats.state())
+    np.testing.assert_array_equal(again(scores), nats(scores))
+
+
+def test_what_the_model_judges_takes_its_scale_from_held_out_events() -> None:
+    train, held = evidence(2000), evidence(60, seed=5)
+    surprised = held._replace(cells=held.cells * 3)  # the model knows the training events
+    alone, scaled = CombinedScorer().fit(train), CombinedScorer().fit(train, surprised)
+    few = CombinedScorer().fit(train, surprised._replace(cells=surprised.cells[:49]))
+    new = evidence(500, seed=6)
+    new = new._replace(cells=new.cells * 3)
+    for name, nats in alone.nats(new).items():
+        if name in ("likelihood", "surprise"):
+            assert scaled.nats(new)[name].mean() < nats.mean() - 1
+            assert scaled.nats(new)[name].mean() == pytest.approx(1, abs=0.3)
+        else:
+            np.testing.assert_array_equal(scaled.nats(new)[name], nats)
+        np.testing.assert_array_equal(few.nats(new)[name], nats)
+
+
 def test_a_training_event_has_about_one_nat_whatever_the_member() -> None:
     train = evidence(4000)
     scorer = CombinedScorer().fit(train)
@@ -70,8 +96,9 @@ def test_each_member_sees_what_is_unusual_for_it_alone() -> None:
     def rises(event: Evidence) -> set[str]:
         return {name for name, nats in scorer.nats(event).items() if nats[0] > before[name][0] + 2}
 
-    assert rises(usual._replace(cells=usual.cells + 20)) == {"likelihood"}
-    assert rises(usual._replace(cells=np.zeros_like(usual.cells) - 9)) == {"likelihood"}
+    assert rises(usual._replace(cells=usual.cells + 20)) == {"likelihood", "surprise"}
+    # nothing surprises: unusual as well
+    assert rises(usual._replace(cells=np.zeros_like(usual.cells) - 9)) == {"likelihood", "surprise"}
     far = usual.features._replace(numerical=np.full((1, 2), 8, np.float32))
     assert "marginal" in rises(usual._replace(features=far))
     clusters = train._replace(embeddings=np.abs(train.embeddings))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ocsf_ssl_lib import InputError
-from ocsf_ssl_lib.detect.embedding_scores import KNNScorer, MahalanobisScorer
+from ocsf_ssl_lib.detect.embedding_scores import KNNScorer, MahalanobisScorer, reference_rows
 from ocsf_ssl_lib.detect.evidence import Evidence
-from ocsf_ssl_lib.detect.likelihood_scores import LEAST_SPREAD, LikelihoodScorer, TypicalityScorer
+from ocsf_ssl_lib.detect.likelihood_scores import LEAST_SPREAD, LikelihoodScorer, SurpriseScorer, TypicalityScorer
 from ocsf_ssl_lib.detect.scores import SCORERS, make_scorer
 from ocsf_ssl_lib.features import FeatureArrays
 
@@ -122,13 +122,18 @@ def test_too_little_surprise_is_unusual_too() -> None:
     assert quiet < usual - 3
 
 
+def test_the_cell_that_surprises_most_counts_alone() -> None:
+    cells = np.array([[1.0, 7.0, 2.0], [np.nan, 0.5, np.nan], [np.nan, np.nan, np.nan]])
+    np.testing.assert_array_equal(SurpriseScorer().fit(cells).score(cells), [-7, -0.5, 0])
+
+
 def test_a_training_event_is_not_its_own_neighbour() -> None:
     rows = RNG.normal(size=(60, 6)).astype(np.float32)
     scorer = KNNScorer(n_neighbors=3).fit(rows)
     alone = [KNNScorer(n_neighbors=3).fit(np.delete(rows, i, axis=0)).score(rows[i : i + 1])[0] for i in range(60)]
     np.testing.assert_allclose(scorer.training_scores(rows), alone, atol=1e-5)
     few = KNNScorer(n_neighbors=3, max_reference=10).fit(rows)
-    away = np.setdiff1d(np.arange(60), few._chosen(60))
+    away = np.setdiff1d(np.arange(60), reference_rows(60, 10, 0))
     np.testing.assert_allclose(few.training_scores(rows)[away], few.score(rows)[away], atol=1e-6)
     one = KNNScorer().fit(rows[:1])
     np.testing.assert_array_equal(one.training_scores(rows[:1]), one.score(rows[:1]))
@@ -147,7 +152,7 @@ def test_the_state_holds_all_that_was_learned(name: str) -> None:
     scorer = make_scorer(name).fit(shown(name, CLOUD))
     again = make_scorer(name).load_state(scorer.state())
     np.testing.assert_array_equal(again.score(shown(name, CLOUD)), scorer.score(shown(name, CLOUD)))
-    assert all(isinstance(v, np.ndarray) and v.dtype.kind in "fi" for v in scorer.state().values())
+    assert all(isinstance(v, np.ndarray) and v.dtype.kind in "fib" for v in scorer.state().values())
 
 
 @pytest.mark.parametrize("name", SCORERS)
