@@ -12,8 +12,8 @@ import yaml
 from blocks import Block, split_blocks
 from chapters import ROOT, environment_key, pages, repository_url
 from check_site import check
-from conftest import HEADER
 from labels import Book
+from page_header import HEADER
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
 SITE = ROOT / "_build" / "html"

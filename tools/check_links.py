@@ -1,0 +1,57 @@
+"""Check the links of the built pages: every file and every anchor that one of them names is there.
+
+python tools/check_links.py [_build/html]
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from chapters import ROOT
+
+# Templates, and the listings of modules: a rebuild leaves the listings of modules that are gone.
+ASIDE = {"_static", "_modules"}
+# Code on a page cannot look like a tag: its angle brackets are escaped.
+TAG = re.compile(r"<(?:a|area|link|img|script|source|iframe)\b[^>]*?\s(?:href|src)=\"([^\"]*)\"")
+ANCHOR = re.compile(r"<[a-zA-Z][^>]*?\s(?:id|name)=\"([^\"]*)\"")
+
+
+def _anchors(text: str) -> set[str]:
+    return {html.unescape(name) for name in ANCHOR.findall(text)}
+
+
+def broken_links(site: Path) -> list[str]:
+    """List the links inside the site that lead nowhere, as ``page: address``."""
+    texts = {file.resolve(): file.read_text(encoding="utf-8") for file in sorted(site.rglob("*.html"))}
+    anchors = {file: _anchors(text) for file, text in texts.items()}
+    found = []
+    for file, text in texts.items():
+        if ASIDE & set(file.relative_to(site.resolve()).parts):
+            continue
+        for given in dict.fromkeys(TAG.findall(text)):
+            parts = urlsplit(html.unescape(given))
+            if parts.scheme or parts.netloc:
+                continue
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            fragment = unquote(parts.fragment)
+            missing = not target.exists() or (fragment and target in anchors and fragment not in anchors[target])
+            if missing:
+                found.append(f"{file.relative_to(site.resolve())}: {given}")
+    return found
+
+
+def main() -> int:
+    """Print the broken links; return 1 when there are any."""
+    site = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "_build" / "html"
+    found = broken_links(site)
+    for link in found:
+        print(f"error: {link} leads nowhere", file=sys.stderr)
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
