@@ -8,6 +8,8 @@ PY := $(BIN)/python
 ENV := $(VENV)/.installed
 HTML := _build/html/index.html
 PEERS := .venv-peers
+# Heavy, and needed for `make lab` alone.
+JUPYTERLAB := jupyterlab==4.6.6
 BENCHMARKS := read_events column_heads training_step profile_step nt_xent
 
 # One thread: sums are then added in one order, and two test workers do not fight over two cores.
@@ -16,7 +18,8 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve notebooks lab test test-quick test-all lint format claims experiments bench bench-peers env pins clean
+.PHONY: help book pdf serve notebooks lab test test-quick test-all test-fresh lint format claims experiments bench \
+	figures bench-peers env pins clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -27,14 +30,18 @@ help:
 book: $(ENV)  ## run the chapters and build the book; says where it is
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@$(PY) tools/check_site.py
+	@$(PY) tools/check_links.py
 	@echo "The book is in $(HTML)"
 	@echo "Open file://$(CURDIR)/$(HTML), or run: make serve"
 
 serve: book  ## build the book and show it at http://localhost:8000
 	@$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
+pdf: book  ## print the whole book to one PDF (needs Chromium)
+	@$(PY) tools/print_book.py
+
 lab: $(ENV)  ## open the notebooks in JupyterLab (installs it on first use)
-	@test -x $(BIN)/jupyter-lab || $(PY) -m pip install --quiet jupyterlab
+	@test -x $(BIN)/jupyter-lab || $(PY) -m pip install --quiet $(JUPYTERLAB)
 	@$(BIN)/jupyter-lab notebooks
 
 ##@ Write
@@ -59,7 +66,11 @@ test-quick: $(ENV)  ## the tests that take no more than seconds
 test-all: lint book  ## everything: also every notebook, and the built pages
 	@$(PY) tools/check_notebooks.py
 	@$(PY) tools/run_notebooks.py --all
-	@OCSF_KILLS=20 $(PY) -m pytest -n 2
+	@OCSF_KILLS=20 OCSF_AXE=full $(PY) -m pytest -n 2
+	@$(PY) tools/try_fresh.py
+
+test-fresh: $(ENV)  ## run the notebooks in a new environment, from the wheel
+	@$(PY) tools/try_fresh.py
 
 lint: $(ENV)  ## ruff and mypy, also names in the notebooks
 	@$(BIN)/ruff check --quiet .
@@ -77,6 +88,9 @@ experiments: $(ENV)  ## run what the results lack (all of it: hours); TABLES=fol
 
 bench: $(ENV)  ## measure speed and memory on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) benchmarks/$$name.py || exit 1; done
+
+figures: book  ## requests, bytes and paint times of every page (needs Chromium)
+	@$(PY) tools/page_figures.py
 
 bench-peers: $(ENV) $(PEERS)/.installed  ## the same against PyTorch Tabular, TabularS3L and lightly
 	@$(PY) benchmarks/against_peers.py

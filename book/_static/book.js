@@ -5,9 +5,10 @@ const root = document.documentElement;
 root.dataset.mode ||= "auto";
 root.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 
-/* What scrolls sideways must be reachable by keyboard; what scrolls depends on the width and on the formulas. */
+/* What scrolls sideways must be reachable by keyboard; what scrolls depends on the width and on the formulas.
+   The theme sees to code and to what is inside a cell's output. */
 function markScrolling() {
-  const boxes = ".cell_output, .bd-content pre, .bd-content table, .pst-scrollable-table-container, div.math";
+  const boxes = ".cell_output, .bd-content table, .pst-scrollable-table-container, div.math";
   document.querySelectorAll(boxes).forEach((box) => {
     const scrolls = box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX !== "visible";
     if (scrolls) { box.setAttribute("tabindex", "0"); } else { box.removeAttribute("tabindex"); }
