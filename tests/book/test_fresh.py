@@ -43,6 +43,7 @@ def test_every_chapter_promises_a_time_to_run(path: Path) -> None:
 
 
 def test_run_is_late_only_well_beyond_its_promise() -> None:
-    assert not Run("a", 60, 100).late
-    assert Run("a", 60, 200).late
-    assert not Run("a", None, 2000).late
+    assert not Run("a", 60, 100, 100).late
+    assert Run("a", 60, 200, 200).late
+    assert not Run("a", 60, 200, 50).late, "the machine was busy with something else"
+    assert not Run("a", None, 2000, 2000).late
