@@ -29,6 +29,15 @@ NUMBERS = """(numbers) => {
     link.querySelector(".book-number").textContent = numbers[link.getAttribute("href").slice(1)] ?? "";
   }
 }"""
+# Paper does not scroll: what is wider than its column shrinks until it fits.
+FIT = """() => {
+  const edge = document.querySelector(".book-whole").getBoundingClientRect().right;
+  for (const wide of document.querySelectorAll("article table, mjx-container[display=true]")) {
+    const { right, width } = wide.getBoundingClientRect();
+    if (right > edge) { wide.style.zoom = (width - (right - edge)) / width; }
+  }
+}"""
+SHEET = {"width": 657, "height": 986}  # pixels: A4 without its margins, at 96 to the inch
 PATIENCE = 600_000  # milliseconds; the book has some hundred pages
 
 
@@ -75,6 +84,9 @@ def print_book(site: Path, target: Path) -> int:
         page.goto(address + known["files"][0])
         page.evaluate((HERE / "print_book.js").read_text(encoding="utf-8"), known)
         page.add_style_tag(path=HERE / "print_book.css")
+        page.emulate_media(media="print")
+        page.set_viewport_size(SHEET)
+        page.evaluate(FIT)
         _print(page, target)
         page.evaluate(NUMBERS, page_numbers(target))
         _print(page, target)
