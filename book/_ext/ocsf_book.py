@@ -5,6 +5,7 @@
 * Launch buttons lead to ``notebooks/<chapter>.ipynb``; pages without code have none.
 * Figures of the book are put into the page as inline SVG, so that they follow the theme switch of the
   page; inside an ``<img>`` they could follow the operating system only.
+* Pages with an explorer, a figure that carries data, get the script that draws it.
 * What a cell prints is shown as it was printed.
 * YAML has no tuples, and intersphinx and nitpick want them.
 """
@@ -18,6 +19,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +117,30 @@ def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any
     ]
 
 
+def _share_styles(svg: str, prefix: str) -> str:
+    """Say once what more than ten marks look like: in a map of points it is half of the file."""
+    counts = Counter(re.findall(r'<use [^>]*?( style="[^"]+")', svg))
+    classes = {style: f"{prefix}s{k}" for k, style in enumerate(s for s, n in counts.items() if n > 10)}
+    for style, name in classes.items():
+        svg = svg.replace(style, f' class="{name}"')
+    rules = "".join(f".{name}{{{style[8:-1]}}}" for style, name in classes.items())
+    return re.sub(r">", f"><style>{rules}</style>", svg, count=1) if rules else svg
+
+
 def inline_figure(svg: str, alt: str) -> str:
     """Turn one of the book's SVG files into an element of a page.
 
-    Names inside it get a prefix of their own, since several figures share one page; names that nothing
-    refers to go. The theme is the page's, so the file's own style goes too.
+    Names inside it become short, with a prefix of their own, since several figures share one page; names that
+    nothing refers to go. A style that many marks repeat is said once. The theme is the page's, so the file's own
+    style goes too.
     """
     svg = re.sub(r'<style id="book-theme">.*?</style>', "", svg, flags=re.DOTALL)
     prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8] + "-"
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(href="#|url\(#)', lambda m: m[1] + prefix, svg)
+    used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    names = {name: f"{prefix}{k}" for k, name in enumerate(used)}
+    svg = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{names[m[1]]}"' if m[1] in names else "", svg)
+    svg = re.sub(r'(?:xlink:)?(href="#|url\(#)([^")]+)', lambda m: m[1] + names[m[2]], svg)
+    svg = _share_styles(svg, prefix)
     name = html.escape(html.unescape(alt), quote=True)
     return svg.strip().replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
 
@@ -149,6 +164,9 @@ def _inline_figures(app: Sphinx, page: str, template: str, context: dict[str, An
     context["body"] = re.sub(
         r'<img\b[^>]*?\ssrc="[^"]*_images/(?P<name>[^"/]+\.svg)"[^>]*?/?>', replace, context["body"]
     )
+    if ' data-explorer="' in context["body"]:
+        app.add_js_file("explorers.js")
+        app.add_css_file("explorers.css")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from ocsf_book import inline_figure
+from ocsf_book import _inline_figures, inline_figure
 
 from ocsf_ssl_lib.plots import style
 from ocsf_ssl_lib.plots.diagram import arrow, box, diagram, label
+from ocsf_ssl_lib.plots.explorer import Explorer
 from ocsf_ssl_lib.plots.style import in_book_style, ink_on, smallest_text_px, subplots, to_svg
 
 DARK_PAGE = "#121212"
@@ -144,3 +147,35 @@ def test_figure_in_a_page_takes_the_page_s_theme_and_names_of_its_own() -> None:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     assert used == set(re.findall(r'\sid="([^"]+)"', svg))
     assert all(name.startswith("f") and name[9] == "-" for name in used)
+
+
+@in_book_style
+def _points() -> Figure:
+    fig, ax = subplots()
+    ax.scatter(*np.random.default_rng(0).normal(size=(2, 200)), color=style.BLUE, alpha=0.8)
+    return fig
+
+
+def test_look_that_many_points_share_is_said_once() -> None:
+    alone = to_svg(_points())
+    svg = inline_figure(alone, "Points.")
+    assert alone.count("fill-opacity: 0.8") >= 200
+    assert svg.count("fill-opacity: 0.8") < 10
+    rule = re.search(r"\.([\w-]+)\{[^}]*fill-opacity: 0\.8[^}]*\}", svg)
+    assert rule
+    assert svg.count(f'class="{rule[1]}"') == 200
+    assert len(svg) < 0.75 * len(alone)
+
+
+@pytest.mark.parametrize(("figure", "added"), [(_chart, []), (_points, ["explorers.js", "explorers.css"])])
+def test_page_with_an_explorer_gets_its_script(tmp_path: Path, figure, added: list[str]) -> None:
+    svg = Explorer("map", figure(), {"x": 1})._repr_svg_() if added else to_svg(figure())
+    (tmp_path / "a.svg").write_text(svg)
+    files: list[str] = []
+    builder = SimpleNamespace(images={"a.svg": "a.svg"})
+    app = SimpleNamespace(builder=builder, srcdir=tmp_path, add_js_file=files.append, add_css_file=files.append)
+    context = {"body": '<p><img alt="A picture." src="../_images/a.svg"/></p>'}
+    _inline_figures(app, "page", "", context, None)
+    assert files == added
+    assert ('<metadata>{"x":1}</metadata>' in context["body"]) == bool(added)
+    assert 'aria-label="A picture."' in context["body"]
