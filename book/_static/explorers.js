@@ -19,14 +19,14 @@
 
   function slider(label, size, start, say, changed) {
     const input = html("input", { type: "range", min: 0, max: size - 1, step: 1, value: start });
-    const output = html("output");
+    const seen = html("span", { "aria-hidden": "true", class: "explorer-value" }); // heard as the value of the input
     const show = () => {
-      output.textContent = say(input.valueAsNumber);
-      input.setAttribute("aria-valuetext", output.textContent);
+      seen.textContent = say(input.valueAsNumber);
+      input.setAttribute("aria-valuetext", seen.textContent);
     };
     input.addEventListener("input", () => { show(); changed(input.valueAsNumber); });
     show();
-    return html("label", {}, html("span", {}, label), input, output);
+    return html("label", {}, html("span", {}, label), input, seen);
   }
 
   function chooser(label, options, changed) {
@@ -152,6 +152,7 @@
         value.textContent = data.values[c][truth[c]];
         value.className = hidden ? "explorer-hidden" : "";
         guess.textContent = "";
+        guess.removeAttribute("aria-label");
         share.textContent = "";
         if (!hidden) { return; }
         const [said, thousandths] = answers.slice(place, place + 2);
@@ -237,7 +238,7 @@
       const onMap = others().sort((a, b) => apart(a, k) - apart(b, k)).slice(0, data.neighbours);
       const kept = mine.filter((other) => onMap.includes(other)).length;
       said.textContent = `Event ${k + 1} of ${size}: ${fields.map(([, field]) => value(field, k)).join(", ")}. `
-        + `Of its ${data.neighbours} nearest in the embedding, ${kept} are among the ${data.neighbours} nearest on this map.`;
+        + `The map keeps ${kept} of its ${data.neighbours} nearest in the embedding among its ${data.neighbours} nearest.`;
     }
 
     function toward(x, y) { // the nearest event within 45 degrees of a direction

@@ -27,7 +27,7 @@ from ocsf_ssl_lib.plots.style import (
     subplots,
 )
 
-__all__ = ["ablation", "autoencoder", "breaking", "detection", "restored", "training"]
+__all__ = ["ablation", "autoencoder", "breaking", "detection", "restored", "swap_noise", "training"]
 
 
 @in_book_style
@@ -62,6 +62,39 @@ def autoencoder(fields: Sequence[tuple[str, str, str]]) -> Figure:
     loss = box(ax, 4.15, 0.35, "loss: every cell", width=1.5, height=0.42, size=10, colour=PUSH)
     arrow(ax, (4.15, heights[-1] - 0.24), loss.top, colour=MUTED)
     arrow(ax, event.right, loss.left, "what should come out", colour=MUTED, offset=(0, 0.15))
+    return fig
+
+
+@in_book_style
+def swap_noise() -> Figure:
+    """Three cells of event A take the values of three donors; one of them happens to be equal."""
+    fig, ax = diagram(height=3.35)
+    events = {
+        "A": ("ann", "dns", "53", "ok"),
+        "B": ("bob", "https", "443", "ok"),
+        "C": ("cai", "ssh", "22", "failed"),
+        "D": ("dee", "smtp", "25", "ok"),
+    }
+    donors = {1: "C", 2: "D", 3: "B"}  # field -> who gives
+    places = dict(zip(events, (1.15, 1.95, 2.75, 3.55), strict=True))
+    spoilt_at = 4.55
+    for name, x in places.items():
+        label(ax, x, 3.15, name, bold=True)
+    label(ax, spoilt_at, 3.15, "A, spoilt", bold=True)
+    for row, field in enumerate(("user", "service", "port", "status")):
+        y = 2.65 - 0.66 * row
+        label(ax, 0.66, y, field, align="right")
+        giver = donors.get(row)
+        for name, x in places.items():
+            colour = ACCENT if name == giver else MUTED
+            box(ax, x, y, events[name][row], width=0.7, height=0.34, size=10, colour=colour)
+        value = events[giver or "A"][row]
+        changed = value != events["A"][row]
+        look = {"colour": PUSH, "dashed": True} if changed else {"colour": MUTED}
+        box(ax, spoilt_at, y, value, width=0.74, height=0.34, size=10, **look)
+        if giver:
+            arrow(ax, (places[giver], y + 0.17), (spoilt_at, y + 0.17), colour=ACCENT, curve=-0.14)
+    label(ax, 2.5, 0.15, "the status was swapped too: its donor had the same value")
     return fig
 
 

@@ -88,9 +88,10 @@ def matrix(similarity: np.ndarray, names: Sequence[str]) -> Figure:
     """
     size = len(similarity)
     n = size // 2
+    lowest = 0 if similarity.min() >= 0 else -1  # the whole range of shades, where half of it would lie idle
     fig, ax = subplots(height=4.1)
     fig.set_layout_engine("compressed")  # square cells and no empty space
-    shades = ax.imshow(np.where(np.eye(size), np.nan, similarity), cmap="cividis", vmin=-1, vmax=1)
+    shades = ax.imshow(np.where(np.eye(size), np.nan, similarity), cmap="cividis", vmin=lowest, vmax=1)
     for i in range(size):
         for j in range(size):
             if i == j:

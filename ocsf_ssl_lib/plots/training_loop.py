@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ocsf_ssl_lib.plots.diagram import arrow, box, diagram, label
 from ocsf_ssl_lib.plots.style import (
@@ -24,7 +26,7 @@ from ocsf_ssl_lib.plots.style import (
     subplots,
 )
 
-__all__ = ["ablation", "fixed_views", "learning_rates", "loop", "outlier", "ranks", "schedules"]
+__all__ = ["ablation", "fixed_views", "learning_rates", "loop", "masks_over_time", "outlier", "ranks", "schedules"]
 
 
 @in_book_style
@@ -80,6 +82,27 @@ def fixed_views(frame: pd.DataFrame) -> Figure:
     ax.plot(frame.index, frame["fixed"], color=BLUE, marker="o", label="the same masks each time")
     ax.set(xlabel="epoch", ylabel="validation loss")
     ax.legend()
+    return fig
+
+
+@in_book_style
+def masks_over_time(epochs: int = 4, events: int = 3, cells: int = 6) -> Figure:
+    """Which cells are hidden, epoch after epoch: others each time in training, the same ones in validation."""
+    fig, ax = diagram(height=3.2)
+    fresh = np.random.default_rng(5)
+    side, left = 0.145, 0.95
+    for e in range(epochs):
+        x = left + e * (cells * side + 0.16)
+        label(ax, x + cells * side / 2, 3.0, f"epoch {e + 1}", bold=True)
+        for top, generator, colour in ((2.55, fresh, BLUE), (1.3, np.random.default_rng(9), ACCENT)):
+            hidden = generator.random((events, cells)) < 0.3
+            for row, column in np.ndindex(hidden.shape):
+                corner = (x + column * side, top - 0.27 * row)
+                face, hatch = ("none", "//////") if hidden[row, column] else (colour, "")
+                ax.add_patch(Rectangle(corner, side, 0.2, facecolor=face, hatch=hatch, edgecolor=INK, lw=0.8))
+    label(ax, 0.05, 2.38, "training:\nfresh masks", align="left", size=9.5)
+    label(ax, 0.05, 1.13, "validation:\none seed", align="left", size=9.5)
+    label(ax, 2.5, 0.28, "a row is an event; hatched cells are hidden and asked for")
     return fig
 
 
