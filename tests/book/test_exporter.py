@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
 from export_notebooks import ExportError, export, write
 from labels import Book
 from myst import Converter, MystError
+
+from ocsf_ssl_lib.plots.explorers import temperature
 
 
 @pytest.fixture
@@ -176,6 +180,25 @@ def test_export_is_the_same_every_time_and_cell_names_survive_an_insertion(root:
     second = export(page, Book(root), executed=_executed(root))
     names = {c.id for c in first.cells if c.cell_type == "code"}
     assert names == {c.id for c in second.cells if c.cell_type == "code"}
+
+
+def test_explorer_stands_in_the_notebook_as_its_picture(root: Path) -> None:
+    explorer = temperature(np.eye(4), ["one", "two"])
+    executed = _executed(root)
+    drawn = {"image/svg+xml": explorer._repr_svg_(), "text/plain": repr(explorer)}
+    [c for c in executed.cells if c.cell_type == "code"][1].outputs = [
+        nbformat.v4.new_output("execute_result", data=drawn, execution_count=9)
+    ]
+    notebook = export(root / "book" / "02-second.md", Book(root), executed=executed)
+    at = next(
+        k for k, cell in enumerate(notebook.cells) if cell.get("outputs") and "image/svg+xml" in str(cell.outputs)
+    )
+    data = notebook.cells[at].outputs[0].data
+    assert data["text/plain"] == "Explorer('temperature')"
+    assert ElementTree.fromstring(data["image/svg+xml"]).tag.endswith("svg")
+    assert "<script" not in data["image/svg+xml"]
+    assert notebook.cells[at + 1].source == "*Fig. 2. The value of x.*"
+    nbformat.validate(notebook)
 
 
 def test_paths_in_a_traceback_are_left_out(root: Path) -> None:
