@@ -1,6 +1,6 @@
 """Rows per second and peak memory of scoring Parquet, in one process and on Ray, and whether both agree.
 
-    python benchmarks/score_rows.py [--rows 100000] [--folder DIR] [--workers 2] [--width 256] [--blocks 6] [--record]
+    python benchmarks/score_rows.py [--rows 100000] [--folder DIR] [--workers 2] [--width 128] [--blocks 3] [--record]
 
 Simulates the events into Parquet files if the folder does not hold them yet (``stream_rows.py``), trains a detector for
 one epoch on a sample of them, and scores the first 10 000 rows, the first 100 000, ... and all of them, each time in a
@@ -29,6 +29,7 @@ from process_tree import ProcessTree
 from stream_rows import SEED, SMALLEST, paths_of, plan, sizes, write
 
 from ocsf_ssl_lib import EncoderConfig, OCSFAnomalyDetector, ParquetEvents, score_on_ray, score_parquet
+from ocsf_ssl_lib.detect.detector import ENCODER
 
 TRAIN_ROWS = 20_000  # how well the detector ranks does not matter here, only what a score costs
 
@@ -118,8 +119,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="of the Parquet files; default: one that is deleted afterwards")
     parser.add_argument("--workers", type=int, default=2, help="on Ray; 0 leaves Ray out")
-    parser.add_argument("--width", type=int, default=EncoderConfig().d_model)
-    parser.add_argument("--blocks", type=int, default=EncoderConfig().num_blocks)
+    parser.add_argument("--width", type=int, default=ENCODER.d_model)
+    parser.add_argument("--blocks", type=int, default=ENCODER.num_blocks)
     parser.add_argument("--record", action="store_true")
     for name in ("--model", "--output"):
         parser.add_argument(name, type=Path, help=argparse.SUPPRESS)
