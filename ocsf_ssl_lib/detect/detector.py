@@ -182,7 +182,7 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         held: OCSFDataset | None = None
         times: np.ndarray | None = None
         if self.objective_ != UNTRAINED and isinstance(X, ParquetEvents):
-            train, held = self._streamed(X)
+            train, held, times = self._streamed(X)
         elif not isinstance(X, ParquetEvents) and self.objective_ != UNTRAINED:
             kept, out = held_out_rows(len(data), self.validation_fraction, self.seed_)
             if len(out):
@@ -365,12 +365,18 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
             return self.objective
         return self.model_config.name if self.model_config is not None else "masked"
 
-    def _streamed(self, events: ParquetEvents) -> tuple[EventStream, OCSFDataset | None]:
-        """Events in files: a stream to train on, some stretches in memory to validate on."""
+    def _streamed(self, events: ParquetEvents) -> tuple[EventStream, OCSFDataset | None, np.ndarray | None]:
+        """Events in files: a stream to train on, some stretches in memory to validate on, and the times of these."""
         rows = min(HELD_ROWS, int(len(events) * self.validation_fraction))
-        train, held = events.hold_out(rows) if rows >= 2 else (events, None)
-        validation = EventStream(held, self.preprocessor_).sample(len(held)) if held is not None else None
-        return EventStream(train, self.preprocessor_), validation
+        if rows < 2:
+            return EventStream(events, self.preprocessor_), None, None
+        train, held = events.hold_out(rows)
+        needed = self.preprocessor_.input_columns(events.columns)
+        if "time" in events.columns and "time" not in needed:
+            needed.append("time")  # for a threshold per day
+        frame = held.sample(len(held), needed)
+        validation = OCSFDataset.from_frame(self.preprocessor_, frame)
+        return EventStream(train, self.preprocessor_), validation, Period.times(frame).to_numpy("float64")
 
     def _train(self, train: OCSFDataset | EventStream, validation: OCSFDataset | None) -> History:
         batch_size = min(self.batch_size, max(2, len(train)))

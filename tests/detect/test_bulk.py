@@ -196,3 +196,14 @@ def test_numbers_that_do_not_parse_are_not_told_once_per_batch(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         score_parquet(fitted, ParquetEvents(tmp_path / "log.parquet"))
+
+
+def test_a_detector_of_files_knows_how_many_events_a_day_has(
+    make_detector: Callable[..., OCSFAnomalyDetector], events: pd.DataFrame, folder: Path
+) -> None:
+    detector = make_detector(objective="masked", max_epochs=1, validation_fraction=0.3).fit(ParquetEvents(folder))
+    calibration = detector.calibration_
+    assert calibration is not None
+    days = (events["time"].max() - events["time"].min()) / 86_400_000
+    assert calibration.events_per_day_ == pytest.approx(len(events) / days, rel=0.25)  # the ends may be held out or not
+    assert np.isfinite(calibration.threshold(per_day=0.1 * calibration.events_per_day_))
