@@ -10,6 +10,8 @@ HTML := _build/html/index.html
 PEERS := .venv-peers
 # Heavy, and needed for `make lab` alone.
 JUPYTERLAB := jupyterlab==4.6.6
+GRADING := .venv-grading
+GRADER := PYTHONPATH=tools:. $(PY) -m grading
 BENCHMARKS := read_events column_heads training_step profile_step nt_xent
 
 # One thread: sums are then added in one order, and two test workers do not fight over two cores.
@@ -18,8 +20,8 @@ export MKL_NUM_THREADS ?= 1
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve notebooks lab test test-quick test-all test-fresh lint format claims experiments bench \
-	figures bench-peers env pins clean
+.PHONY: help book pdf serve notebooks lab assignments grade test test-quick test-all test-fresh lint format claims \
+	experiments bench figures bench-peers env pins clean
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -53,19 +55,33 @@ format: $(ENV)  ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
+##@ Teach
+assignments: $(ENV) $(GRADING)/.installed  ## build the graded notebooks [CLASS_SEED=n SECRET_SEED=n MASTERS=folder]
+	@$(GRADER).build $(if $(MASTERS),--masters "$(MASTERS)") $(if $(CLASS_SEED),--class-seed $(CLASS_SEED)) \
+		$(if $(SECRET_SEED),--secret-seed $(SECRET_SEED))
+
+grade: $(ENV) $(GRADING)/.installed  ## grade notebooks: SUBMISSIONS=folder [JOBS=n SECONDS=n ISOLATION=none]
+	@$(GRADER).grade "$(SUBMISSIONS)" --jobs $(or $(JOBS),1) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(ISOLATION),--isolation $(ISOLATION))
+
+$(GRADING)/.installed: requirements-grading.txt
+	@tools/make_env.sh $(GRADING) $^
+
 ##@ Check
-test: lint  ## all that a contributor needs: lint, tests, changed notebooks
+test: lint $(GRADING)/.installed  ## all that a contributor needs: lint, tests, changed notebooks
 	@$(PY) tools/check_notebooks.py
 	@$(PY) tools/run_notebooks.py
+	@$(GRADER).build --check
 	@$(PY) -m pytest -n 2
 	@echo "All checks passed."
 
 test-quick: $(ENV)  ## the tests that take no more than seconds
 	@$(PY) -m pytest -n 2 -m "not slow"
 
-test-all: lint book  ## everything: also every notebook, and the built pages
+test-all: lint book $(GRADING)/.installed  ## everything: also every notebook, and the built pages
 	@$(PY) tools/check_notebooks.py
 	@$(PY) tools/run_notebooks.py --all
+	@$(GRADER).build --check
 	@OCSF_KILLS=20 OCSF_AXE=full $(PY) -m pytest -n 2
 	@$(PY) tools/try_fresh.py
 

@@ -2,9 +2,9 @@
 
     python -m grading.build [--masters FOLDER] [--class-seed N] [--secret-seed N] [--check]
 
-``dist/assignments/NAME/`` gets ``student/`` (what to hand out), ``autograder/`` (Otter's own archive, for Gradescope
-and the like) and ``checks.json`` (for ``make grade``). With the seeds of the masters ``assignments/student/`` is
-renewed too: the copies that Colab opens, and that the package carries.
+``dist/assignments/NAME/`` gets ``student/`` (what to hand out), ``autograder/`` (the notebook with its solutions, and
+Otter's own archive, for Gradescope and the like) and ``checks.json`` (for ``make grade``). With the masters' own seeds
+``assignments/student/`` is renewed too: the copies that Colab opens, and that the package carries.
 """
 
 from __future__ import annotations
@@ -113,6 +113,9 @@ def build(master: Path, out: Path, seeds: dict[str, int | None]) -> Checks:
         for path in sorted((made / "student" / "tests").glob("*.py")):
             (student / "tests" / path.name).write_text(path.read_text().rstrip() + "\n", encoding="utf-8")
         (out / "autograder").mkdir()
+        nbformat.write(
+            _stable(nbformat.read(made / "autograder" / source.name, 4), name), out / "autograder" / source.name
+        )
         for archive in (made / "autograder").glob("*.zip"):  # its name holds the time: ours does not
             shutil.copyfile(archive, out / "autograder" / f"{name}.zip")
         tests = sorted((made / "autograder" / "tests").glob("*.py"))
@@ -124,14 +127,14 @@ def build(master: Path, out: Path, seeds: dict[str, int | None]) -> Checks:
         ).stdout
     questions = [Question(q["name"], q["source"], [Case(**c) for c in q["cases"]]) for q in json.loads(described)]
     files = {f"tests/{p.name}": p.read_text(encoding="utf-8") for p in sorted((student / "tests").glob("*.py"))}
-    title = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
+    title = re.search(r"^# (?!ASSIGNMENT CONFIG|BEGIN |END )(.+)$", text, flags=re.MULTILINE)
     checks = Checks(name, title.group(1) if title else name, questions, files)
     checks.write(out)
-    _no_solution_in(student)
+    no_solution_in(student)
     return checks
 
 
-def _no_solution_in(student: Path) -> None:
+def no_solution_in(student: Path) -> None:
     for path in sorted(student.rglob("*")):
         if path.is_file() and (found := re.search(r"# *(BEGIN |END )?SOLUTION|hidden=True", path.read_text())):
             raise BuildError(f"{path.name}: {found.group(0)!r} is left in what students get")

@@ -1,6 +1,6 @@
 """Print what Otter's test files hold, as JSON: runs in Otter's environment, for `build`.
 
-    python describe.py TEST_FILE...
+python describe.py TEST_FILE...
 """
 
 import json

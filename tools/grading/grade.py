@@ -1,11 +1,12 @@
 """Grade a folder of notebooks: ``make grade SUBMISSIONS=folder``.
 
-    python -m grading.grade SUBMISSIONS [--checks FOLDER] [--out FOLDER] [--seconds N] [--jobs N] [--isolation none]
+python -m grading.grade SUBMISSIONS [--checks FOLDER] [--out FOLDER] [--seconds N] [--jobs N] [--isolation none]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -99,6 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         place = find_place(options.isolation)
         if place.isolation == "none":
             print("warning: submissions can reach the network and your files", file=sys.stderr)
+        if os.geteuid() == 0:
+            print("warning: the kernel does not limit the number of root's processes", file=sys.stderr)
         limits = replace(Limits(), seconds=options.seconds)
         grades = grade_folder(options.submissions, options.checks, place, limits, options.jobs)
     except Refused as error:

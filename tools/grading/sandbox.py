@@ -7,6 +7,7 @@ must be asked for by name: `isolation="none"`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -54,7 +55,7 @@ class Limits:
     """
 
     seconds: int = 300
-    check_seconds: int = 60
+    check_seconds: int = 120
     memory: int = 6 << 30
     file: int = 50 << 20
     folder: int = 200 << 20
@@ -151,7 +152,7 @@ class Sandbox:
         assert self._process.stdout is not None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._read, selectors.EVENT_READ)
-        self._selector.register(self._process.stdout, selectors.EVENT_READ)
+        self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ)
         self._deadline = time.monotonic() + self.limits.seconds
         self._send(
             {
@@ -166,10 +167,8 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -209,16 +208,20 @@ class Sandbox:
                 else:
                     self._drain(key.fd)
         line, self._buffer = self._buffer.split(b"\n", 1)
+        while any(key.fileobj != self._read and not self._drain(key.fd) for key, _ in self._selector.select(0)):
+            pass  # what it printed before it answered
         return line
 
-    def _drain(self, descriptor: int) -> None:
+    def _drain(self, descriptor: int) -> bool:
+        """Take what was printed; say whether that was the end of it."""
         part = os.read(descriptor, 1 << 16)
         if not part:  # the submission closed its output
-            self._selector.unregister(self._process.stdout)  # type: ignore[arg-type]
+            self._selector.unregister(descriptor)
         self.count += len(part)
         self.printed = (self.printed + part)[-4000:]
         if self.count > self.limits.output:
             raise Broken(f"printed more than {self.limits.output >> 20} MB")
+        return not part
 
     def _gone(self) -> str:
         code = self._process.wait()

@@ -106,14 +106,13 @@ def decoy(body: str) -> str:
     return "\n".join([*lines, "@test_case()", "def test_values():", *(f"    {b}" for b in body.split("; "))])
 
 
-def _check_question(sandbox: Sandbox, question: Question, seconds: int) -> list[CaseResult]:
+def check_question(sandbox: Sandbox, question: Question, seconds: int) -> list[CaseResult]:
     results = []
     for index, case in enumerate(question.cases):
         answer = sandbox.ask("check", source=question.source, index=index, seconds=seconds)
         passed = answer.get("passed") is True
         said = case.success_message if passed else case.failure_message
-        # Of a hidden check students read what it means, not how it was done.
-        own = "" if passed or (case.hidden and case.failure_message) else str(answer.get("message", ""))[:2000]
+        own = "" if passed else str(answer.get("message", ""))[:2000]
         message = "\n".join(part for part in (said, own) if part)
         results.append(CaseResult(case.points * passed, case.points, passed, case.hidden, message))
     return results
@@ -125,7 +124,7 @@ def _run(cells: list[str], checks: Checks, place: Place, limits: Limits, grade: 
             grade.errors = list(sandbox.ask("cells", cells=cells).get("errors", []))
             decoys = random.sample(DECOYS, len(DECOYS))
             for question in checks.questions:
-                grade.questions[question.name] = _check_question(sandbox, question, limits.check_seconds)
+                grade.questions[question.name] = check_question(sandbox, question, limits.check_seconds)
                 share = [decoys.pop() for _ in range(len(DECOYS) // len(checks.questions)) if decoys]
                 _must_fail(sandbox, share if question is not checks.questions[-1] else share + decoys)
             end = sandbox.ask("end")
