@@ -61,6 +61,7 @@ assignments: $(ENV) $(GRADING)/.installed  ## build the graded notebooks [CLASS_
 		$(if $(SECRET_SEED),--secret-seed $(SECRET_SEED))
 
 grade: $(ENV) $(GRADING)/.installed  ## grade notebooks: SUBMISSIONS=folder [JOBS=n SECONDS=n ISOLATION=none]
+	@test -n "$(SUBMISSIONS)" || { echo "error: name the folder of notebooks: make grade SUBMISSIONS=folder" >&2; exit 1; }
 	@$(GRADER).grade "$(SUBMISSIONS)" --jobs $(or $(JOBS),1) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ISOLATION),--isolation $(ISOLATION))
 
