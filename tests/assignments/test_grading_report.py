@@ -7,7 +7,7 @@ from pathlib import Path
 import built  # noqa: F401  (finds the tools)
 import pandas as pd
 from grading.report import file_name, write_reports
-from grading.submission import CaseResult, Grade
+from grading.submission import CaseResult, Grade, only_calls_checks
 
 
 def grade(**changes: object) -> Grade:
@@ -42,6 +42,14 @@ def test_the_report_shows_each_check_with_its_message(tmp_path: Path) -> None:
     assert "1.5 of 3.5 points" in page
     assert "2 (hidden)" in page
     assert "Divide by &lt;b&gt;N&lt;/b&gt;" in page
+
+
+def test_cells_that_only_call_checks_are_told_from_others() -> None:
+    assert only_calls_checks('grader.check("q1")\n\n grader.check_all()')
+    assert not only_calls_checks('x = grader.check("q1")')
+    assert not only_calls_checks('grader.check("q1"); x = 1')
+    assert not only_calls_checks("")
+    assert not only_calls_checks("grader.check()" * 5000 + "!"), "and that takes no time"
 
 
 def test_names_of_reports_are_no_paths_and_do_not_collide() -> None:

@@ -18,6 +18,7 @@ from grading.checks import read_all
 from grading.report import write_reports
 from grading.sandbox import Isolation, Limits, Place, Refused, find_isolation
 from grading.submission import Grade, grade_notebook
+from ocsf_ssl_lib.escaping import plain_text
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_ISOLATION = (
@@ -78,8 +79,10 @@ def grade_folder(folder: Path, checks: Path, place: Place, limits: Limits, jobs:
     def one(path: Path) -> Grade:
         start = time.perf_counter()
         grade = grade_notebook(path, str(path.relative_to(folder)), known, place, limits)
-        outcome = f"0, since it {grade.reason}" if grade.reason else f"{grade.points():g} of {grade.possible:g}"
-        print(f"{grade.submission}: {outcome} ({time.perf_counter() - start:.0f} s)", flush=True)
+        outcome = f"0: {grade.reason}" if grade.reason else f"{grade.points():g} of {grade.possible:g}"
+        print(
+            f"{plain_text(grade.submission)}: {plain_text(outcome)} ({time.perf_counter() - start:.0f} s)", flush=True
+        )
         return grade
 
     with ThreadPoolExecutor(jobs) as pool:

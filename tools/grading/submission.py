@@ -21,7 +21,7 @@ from grading.checks import Checks, Question
 from grading.sandbox import Broken, Limits, Place, Sandbox
 
 LARGEST_NOTEBOOK = 10 << 20  # bytes
-ONLY_CHECKS = re.compile(r"\s*(grader\.(check|check_all|export)\(.*\)\s*)+")
+CALL_OF_CHECK = re.compile(r"grader\.(check|check_all|export)\(.*\)")
 
 # Each compares what is unequal, in one of the ways in which checks compare. None may pass.
 DECOYS = (
@@ -97,7 +97,13 @@ def read_notebook(path: Path, known: dict[str, Checks]) -> tuple[list[str], Chec
         raise Broken(
             f"the notebook is of no known assignment ({name[:60] or 'none named'!r}); known: {', '.join(known)}"
         )
-    return [cell for cell in cells if not ONLY_CHECKS.fullmatch(cell)], known[name]
+    return [cell for cell in cells if not only_calls_checks(cell)], known[name]
+
+
+def only_calls_checks(cell: str) -> bool:
+    """Whether a cell does nothing but call the visible checks, which are run again later."""
+    lines = [line.strip() for line in cell.splitlines() if line.strip()]
+    return bool(lines) and all(CALL_OF_CHECK.fullmatch(line) for line in lines)
 
 
 def decoy(body: str) -> str:
@@ -121,7 +127,8 @@ def check_question(sandbox: Sandbox, question: Question, seconds: int) -> list[C
 def _run(cells: list[str], checks: Checks, place: Place, limits: Limits, grade: Grade) -> None:
     with Sandbox(place, limits, checks.files) as sandbox:
         try:
-            grade.errors = list(sandbox.ask("cells", cells=cells).get("errors", []))
+            errors = sandbox.ask("cells", cells=cells)["errors"]
+            grade.errors = [{"cell": int(e["cell"]), "error": str(e["error"])} for e in errors]
             decoys = random.sample(DECOYS, len(DECOYS))
             for question in checks.questions:
                 grade.questions[question.name] = check_question(sandbox, question, limits.check_seconds)
@@ -159,4 +166,6 @@ def grade_notebook(path: Path, name: str, known: dict[str, Checks], place: Place
         _run(cells, checks, place, limits, grade)
     except (Broken, OSError) as error:
         grade.reason = str(error)
+    except (LookupError, TypeError, ValueError, AttributeError):  # only a forged answer has another form
+        grade.reason = "wrote to the line between the checks and the grader"
     return grade
