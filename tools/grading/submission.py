@@ -21,6 +21,7 @@ from grading.checks import Checks, Question
 from grading.sandbox import Broken, Limits, Place, Sandbox
 
 LARGEST_NOTEBOOK = 10 << 20  # bytes
+LONGEST_SHOWN = 300  # characters of what a check says of itself
 CALL_OF_CHECK = re.compile(r"grader\.(check|check_all|export)\(.*\)")
 
 # Each compares what is unequal, in one of the ways in which checks compare. None may pass.
@@ -118,7 +119,8 @@ def check_question(sandbox: Sandbox, question: Question, seconds: int) -> list[C
         answer = sandbox.ask("check", source=question.source, index=index, seconds=seconds)
         passed = answer.get("passed") is True
         said = case.success_message if passed else case.failure_message
-        own = "" if passed else str(answer.get("message", ""))[:2000]
+        own = "" if passed else str(answer.get("message", ""))
+        own = own if len(own) <= LONGEST_SHOWN else f"{own[:LONGEST_SHOWN]}…"  # whole tensors help nobody
         message = "\n".join(part for part in (said, own) if part)
         results.append(CaseResult(case.points * passed, case.points, passed, case.hidden, message))
     return results
