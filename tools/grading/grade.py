@@ -29,13 +29,13 @@ NO_ISOLATION = (
 
 
 def find_place(isolation: Isolation, root: Path = ROOT) -> Place:
-    """The two environments, and how submissions are shut in.
+    """This interpreter's environment for submissions, Otter's beside it, and how submissions are shut in.
 
     Raises:
         Refused: an environment is missing, or there can be no isolation and nobody said that there need be none.
     """
     grading = root / ".venv-grading" / "bin" / "python"
-    course = root / ".venv" / "bin" / "python"
+    course = Path(sys.executable)
     asked = {}
     for python in (grading, course):
         if not python.exists():
@@ -45,7 +45,7 @@ def find_place(isolation: Isolation, root: Path = ROOT) -> Place:
         asked[python] = done.stdout.rsplit(maxsplit=1)
     if asked[grading][1].strip() != asked[course][1].strip():
         raise Refused(
-            f".venv has Python {asked[course][1].strip()} and .venv-grading {asked[grading][1].strip()}; "
+            f"this is Python {asked[course][1].strip()} and .venv-grading has {asked[grading][1].strip()}; "
             "delete .venv-grading and run: make assignments"
         )
     if isolation == "namespaces" and not find_isolation():
