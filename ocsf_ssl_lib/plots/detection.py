@@ -105,14 +105,14 @@ def member_nats(table: pd.DataFrame) -> Figure:
     values = table.assign(mean=table.mean(axis=1)).to_numpy()
     norm = LogNorm(0.5, max(10.0, values.max()), clip=True)
     colours = mpl.colormaps[SEQUENTIAL]
-    fig, ax = subplots(height=1.2 + 0.34 * len(table))
+    fig, ax = subplots(height=1.5 + 0.34 * len(table))
     ax.pcolormesh(values, cmap=colours, norm=norm, edgecolors="none")
     for (row, column), value in np.ndenumerate(values):
         ink = ink_on(to_hex(colours(float(norm(value)))))
         ax.text(column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center", fontsize=10, color=ink)
     ax.set_yticks(np.arange(len(table)) + 0.5, [str(n).replace("_", " ") for n in table.index])
     names = [*table.columns, "mean"]
-    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=35, ha="left", rotation_mode="anchor")
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
     ax.invert_yaxis()
     ax.tick_params(length=0)
