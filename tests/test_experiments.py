@@ -138,7 +138,7 @@ def test_the_combined_score_is_measured_with_each_part_and_without_it(monkeypatc
     module.run("events", "events", module.events(0), 0)
     by = {row["method"]: row for row in rows}
     members = [name.removeprefix("part: ") for name in by if name.startswith("part: ")]
-    assert len(members) == 6
+    assert len(members) == 9
     parts = {f"{kind}: {member}" for kind in ("part", "without") for member in members}
     assert set(by) == {"combined", "untrained encoder, mahalanobis", *parts}
     assert all(0 <= row[figure] <= 1 for row in rows for figure in ("roc_auc", "average_precision"))

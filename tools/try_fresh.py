@@ -38,6 +38,7 @@ PHRASES = {
     "half a minute": 30,
     "a few seconds": 15,
     "a few minutes": 180,
+    "two minutes": 120,
     "a minute": 60,
 }
 
