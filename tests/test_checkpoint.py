@@ -342,19 +342,26 @@ def child(folder: Path, out: Path) -> subprocess.Popen[str]:
     return process
 
 
+def newest_step(folder: Path) -> int:
+    return max((int(path.name.removeprefix("step-")) for path in folder.glob("step-*")), default=0)
+
+
 @pytest.mark.slow
 def test_runs_killed_at_random_moments_end_with_the_same_weights(tmp_path: Path) -> None:
     process = child(tmp_path / "whole", tmp_path / "whole.safetensors")
-    start = time.monotonic()
     _, errors = process.communicate(timeout=300)
-    lasted = time.monotonic() - start
     assert process.returncode == 0, errors
     expected = (tmp_path / "whole.safetensors").read_bytes()
+    steps = newest_step(tmp_path / "whole")
     rng, inside, half_written = random.Random(0), 0, 0
     for k in range(KILLS):
         folder, out = tmp_path / f"run-{k}", tmp_path / f"{k}.safetensors"
         process = child(folder, out)
-        time.sleep(rng.uniform(0.02, 0.9) * lasted)
+        # By steps and not by the clock: a second run may be twice as fast as the first, on a machine that others use.
+        step = rng.randint(1, steps // 2)
+        while newest_step(folder) < step and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.01))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         inside += folder.exists() and not out.exists()
