@@ -32,7 +32,6 @@ help:
 book: $(ENV)  ## run the chapters and build the book; says where it is
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@$(PY) tools/check_site.py
-	@$(PY) tools/check_links.py
 	@echo "The book is in $(HTML)"
 	@echo "Open file://$(CURDIR)/$(HTML), or run: make serve"
 

@@ -1,17 +1,11 @@
-"""Check the links of the built pages: every file and every anchor that one of them names is there.
-
-python tools/check_links.py [_build/html]
-"""
+"""Links of the built pages: every file and every anchor that one of them names is there (for check_site.py)."""
 
 from __future__ import annotations
 
 import html
 import re
-import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-from chapters import ROOT
 
 # Templates, and the listings of modules: a rebuild leaves the listings of modules that are gone.
 ASIDE = {"_static", "_modules"}
@@ -42,16 +36,3 @@ def broken_links(site: Path) -> list[str]:
             if missing:
                 found.append(f"{file.relative_to(site.resolve())}: {given}")
     return found
-
-
-def main() -> int:
-    """Print the broken links; return 1 when there are any."""
-    site = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "_build" / "html"
-    found = broken_links(site)
-    for link in found:
-        print(f"error: {link} leads nowhere", file=sys.stderr)
-    return int(bool(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Check the built pages: nothing comes from outside, every image is described, text is legible on a phone.
+"""Check the built pages: nothing comes from outside, images are described, text is legible, no link leads nowhere.
 
 python tools/check_site.py [_build/html]
 """
@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from chapters import ROOT
+from check_links import broken_links
 
 SMALLEST_TEXT = 8.0  # pixels, at the width of a phone
 LOADING_RELS = {"stylesheet", "preload", "icon", "shortcut", "modulepreload", "prefetch", "preconnect", "manifest"}
@@ -78,7 +79,7 @@ def check(site: Path) -> list[str]:
     for file in sorted(site.rglob("*.css")):
         if re.search(r"(@import|url\()\s*[\"']?(https?:)?//", file.read_text(encoding="utf-8")):
             found.append(f"{file.relative_to(site)}: loads from outside")
-    return found
+    return found + [f"{link} leads nowhere" for link in broken_links(site)]
 
 
 def main() -> int:

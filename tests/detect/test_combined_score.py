@@ -78,6 +78,15 @@ def test_what_the_model_judges_takes_its_scale_from_held_out_events() -> None:
         np.testing.assert_array_equal(few.nats(new)[name], nats)
 
 
+@pytest.mark.parametrize("name", ["likelihood", "surprise", "density", "rarest"])
+def test_an_event_more_ordinary_than_all_of_training_is_unusual_to_some_members(name: str) -> None:
+    train = evidence(2000)
+    scorer = CombinedScorer().fit(train)
+    tail = scorer.tails[name]
+    best = scorer.members[name].score(getattr(train, scorer.members[name].looks_at)).max()
+    assert tail(np.array([best + 1.0]))[0] > 4
+
+
 def test_a_training_event_has_about_one_nat_whatever_the_member() -> None:
     train = evidence(4000)
     scorer = CombinedScorer().fit(train)
