@@ -18,6 +18,7 @@ from ocsf_ssl_lib.detect.combined_score import CombinedScorer
 from ocsf_ssl_lib.detect.evidence import cell_nats, embeddings, evidence_of, feature_arrays
 from ocsf_ssl_lib.detect.explain import explain_events
 from ocsf_ssl_lib.detect.explanation import Explanations
+from ocsf_ssl_lib.detect.holding_out import Parts, hold_out_files, hold_out_rows
 from ocsf_ssl_lib.detect.persist import load_detector, save_detector
 from ocsf_ssl_lib.detect.scores import ScoreName, make_scorer
 from ocsf_ssl_lib.detect.threshold import Calibration
@@ -25,9 +26,7 @@ from ocsf_ssl_lib.encoder import BaseEncoderConfig, EncoderConfig
 from ocsf_ssl_lib.errors import InputError
 from ocsf_ssl_lib.features import OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.parquet_events import ParquetEvents
-from ocsf_ssl_lib.period import Period
 from ocsf_ssl_lib.pretext import SSLConfig, SSLModel, available_ssl_models, build_model
-from ocsf_ssl_lib.pretraining import held_out_rows
 from ocsf_ssl_lib.streaming import EventStream
 from ocsf_ssl_lib.training import History, TrainingConfig, train_self_supervised
 
@@ -35,7 +34,6 @@ __all__ = ["OCSFAnomalyDetector"]
 
 UNTRAINED = "untrained"
 FIT_ROWS = 200_000  # of a stream: events that the preprocessor learns from
-HELD_ROWS = 100_000  # of a stream: at most so many events are held out, in memory
 SCORE_ROWS = 20_000  # training events that a score learns from, drawn at random from more
 REFERENCE_ROWS = 5000  # of them are kept in the model, to show what is normal beside what is not
 ENCODER = EncoderConfig(d_model=128, num_blocks=3)  # what experiments/detection.py measures
@@ -175,19 +173,15 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         self.score_name_ = self._score_name()
         self.scorer_ = make_scorer(self.score_name_, self.seed_)
         self.history_: History | None = None
-        evidence_of(
-            self.model_, data.rows(np.arange(1)), self.scorer_.looks_at
-        )  # a score that the task cannot give is refused before it is trained
-        train: OCSFDataset | EventStream = data
-        held: OCSFDataset | None = None
-        times: np.ndarray | None = None
-        if self.objective_ != UNTRAINED and isinstance(X, ParquetEvents):
-            train, held, times = self._streamed(X)
-        elif not isinstance(X, ParquetEvents) and self.objective_ != UNTRAINED:
-            kept, out = held_out_rows(len(data), self.validation_fraction, self.seed_)
-            if len(out):
-                train, held = data.rows(kept), data.rows(out)
-                times = Period.times(X.iloc[out]).to_numpy("float64")
+        # A score that the task cannot give is refused before it is trained.
+        evidence_of(self.model_, data.rows(np.arange(1)), self.scorer_.looks_at)
+        if self.objective_ == UNTRAINED:
+            parts = Parts(data)
+        elif isinstance(X, ParquetEvents):
+            parts = hold_out_files(X, self.preprocessor_, self.validation_fraction)
+        else:
+            parts = hold_out_rows(X, data, self.validation_fraction, self.seed_)
+        train, held, times = parts
         if self.objective_ != UNTRAINED:
             self.history_ = self._train(train, held)
         share = len(held) / len(X) if held is not None else 1.0
@@ -364,19 +358,6 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         if self.objective is not None:
             return self.objective
         return self.model_config.name if self.model_config is not None else "masked"
-
-    def _streamed(self, events: ParquetEvents) -> tuple[EventStream, OCSFDataset | None, np.ndarray | None]:
-        """Events in files: a stream to train on, some stretches in memory to validate on, and the times of these."""
-        rows = min(HELD_ROWS, int(len(events) * self.validation_fraction))
-        if rows < 2:
-            return EventStream(events, self.preprocessor_), None, None
-        train, held = events.hold_out(rows)
-        needed = self.preprocessor_.input_columns(events.columns)
-        if "time" in events.columns and "time" not in needed:
-            needed.append("time")  # for a threshold per day
-        frame = held.sample(len(held), needed)
-        validation = OCSFDataset.from_frame(self.preprocessor_, frame)
-        return EventStream(train, self.preprocessor_), validation, Period.times(frame).to_numpy("float64")
 
     def _train(self, train: OCSFDataset | EventStream, validation: OCSFDataset | None) -> History:
         batch_size = min(self.batch_size, max(2, len(train)))
