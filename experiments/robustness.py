@@ -83,7 +83,7 @@ def run(seed: int) -> None:
         prep = detector.preprocessor_
         if truth.any():
             dense = [one_hot(prep.transform(part), prep.cardinalities_) for part in (train, test)]
-            scores |= {method: BASELINES[method](*dense, seed) for method in ("kNN", "isolation forest")}
+            scores |= {method: baseline(*dense, seed) for method, baseline in BASELINES.items()}
         seconds, rows = time.process_time() - start, []
         for method, values in scores.items():
             row: dict[str, object] = {"seed": seed, "setting": name, "method": method, "positives": int(truth.sum())}

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
-from ocsf_ssl_lib.detect.embedding_scores import MAX_REFERENCE
+from ocsf_ssl_lib.detect.embedding_scores import MAX_REFERENCE, MahalanobisScorer
 from ocsf_ssl_lib.features import FeatureArrays
 from ocsf_ssl_lib.vocabulary import UNKNOWN_ID
 
@@ -50,6 +50,10 @@ def _lof(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     return LocalOutlierFactor(n_neighbors=k, novelty=True, algorithm="brute").fit(reference).score_samples(test)
 
 
+def _mahalanobis(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    return MahalanobisScorer().fit(train).score(test)
+
+
 def _subsample(train: np.ndarray, seed: int) -> np.ndarray:
     if len(train) <= MAX_REFERENCE:
         return train
@@ -60,6 +64,7 @@ BASELINES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "isolation forest": _isolation_forest,
     "kNN": _knn,
     "LOF": _lof,
+    "Mahalanobis": _mahalanobis,
 }
 """Name -> function of one-hot features (train, test, seed) -> scores of the test rows, higher = more normal."""
 

@@ -25,9 +25,9 @@ LEAST_TAIL = 5  # of them
 LEAST_EXCESS = 0.05  # standard deviations of the training scores
 STEP = 0.01  # standard deviations: training scores that are closer count as one
 REFERENCE = 5000  # training events to compare with: a fourth of what kNN alone keeps, for a fourth of the time
-LEARNED = {"likelihood", "surprise"}  # members that a model judges, which knows the events it was trained on
+LEARNED = {"typicality", "surprise"}  # members that a model judges, which knows the events it was trained on
 LEAST_HELD = 50  # held-out events that are enough for the tails of these
-TWO_TAILS = {"likelihood", "surprise", "rarest", "density"}  # members for which unusually ordinary is unusual, too
+TWO_TAILS = {"typicality", "surprise", "rarest", "density"}  # members for which unusually ordinary is unusual, too
 
 Neighbours = KNNScorer | DensityScorer
 Columns = MarginalScorer | LinearScorer | CovarianceScorer | ForestScorer
@@ -110,7 +110,7 @@ class CombinedScorer:
     ==============  =========================================================  =================================
     member          looks at                                                   sees what others miss
     ==============  =========================================================  =================================
-    ``likelihood``  cells, each given the others (``TypicalityScorer``)        values that do not fit together
+    ``typicality``  cells, each given the others (``TypicalityScorer``)        values that do not fit together
     ``surprise``    the cell that fits least (``SurpriseScorer``)              one wrong value among many right
     ``neighbours``  embeddings (``KNNScorer``)                                 events far from every other event
     ``density``     columns, around an event (``DensityScorer``)               thin places beside crowded ones
@@ -121,7 +121,7 @@ class CombinedScorer:
     ``forest``      columns, cut at random (``ForestScorer``)                  extremes in many columns at once
     ==============  =========================================================  =================================
 
-    ``likelihood``, ``surprise``, ``density`` and ``rarest`` count both tails (``TwoTailNats``), the others the lower.
+    ``typicality``, ``surprise``, ``density`` and ``rarest`` count both tails (``TwoTailNats``), the others the lower.
     Adding logarithms of tail probabilities is Fisher's method (1932). The members depend on one another, so that the
     sum is no p-value; it is a ranking. No member has a weight: there are no labels to learn one from.
 
@@ -133,7 +133,7 @@ class CombinedScorer:
 
     def __init__(self, seed: int = 0) -> None:
         self.members: dict[str, Member] = {
-            "likelihood": TypicalityScorer(),
+            "typicality": TypicalityScorer(),
             "surprise": SurpriseScorer(),
             "neighbours": KNNScorer(max_reference=REFERENCE, seed=seed),
             "density": DensityScorer(max_reference=REFERENCE, seed=seed),

@@ -70,7 +70,7 @@ def test_what_the_model_judges_takes_its_scale_from_held_out_events() -> None:
     new = evidence(500, seed=6)
     new = new._replace(cells=new.cells * 3)
     for name, nats in alone.nats(new).items():
-        if name in ("likelihood", "surprise"):
+        if name in ("typicality", "surprise"):
             assert scaled.nats(new)[name].mean() < nats.mean() - 1
             assert scaled.nats(new)[name].mean() == pytest.approx(1, abs=0.3)
         else:
@@ -78,7 +78,7 @@ def test_what_the_model_judges_takes_its_scale_from_held_out_events() -> None:
         np.testing.assert_array_equal(few.nats(new)[name], nats)
 
 
-@pytest.mark.parametrize("name", ["likelihood", "surprise", "density", "rarest"])
+@pytest.mark.parametrize("name", ["typicality", "surprise", "density", "rarest"])
 def test_an_event_more_ordinary_than_all_of_training_is_unusual_to_some_members(name: str) -> None:
     train = evidence(2000)
     scorer = CombinedScorer().fit(train)
@@ -105,9 +105,9 @@ def test_each_member_sees_what_is_unusual_for_it_alone() -> None:
     def rises(event: Evidence) -> set[str]:
         return {name for name, nats in scorer.nats(event).items() if nats[0] > before[name][0] + 2}
 
-    assert rises(usual._replace(cells=usual.cells + 20)) == {"likelihood", "surprise"}
+    assert rises(usual._replace(cells=usual.cells + 20)) == {"typicality", "surprise"}
     # nothing surprises: unusual as well
-    assert rises(usual._replace(cells=np.zeros_like(usual.cells) - 9)) == {"likelihood", "surprise"}
+    assert rises(usual._replace(cells=np.zeros_like(usual.cells) - 9)) == {"typicality", "surprise"}
     far = usual.features._replace(numerical=np.full((1, 2), 8, np.float32))
     assert "marginal" in rises(usual._replace(features=far))
     clusters = train._replace(embeddings=np.abs(train.embeddings))
