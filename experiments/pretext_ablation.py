@@ -62,6 +62,8 @@ SETTINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     *(("masked", "mask rate", f"{rate}", {"mask_prob": rate}) for rate in (0.05, 0.3, 0.5)),
     ("masked", "mask rate", "random 0..1", {"mask_prob": (0.0, 1.0)}),
     ("masked", "start", "contrastive weights", {}),
+    ("masked", "learning rate", "0.001", {"learning_rate": 1e-3}),
+    ("masked", "learning rate", "0.001, hidden 256", hidden(256) | {"learning_rate": 1e-3}),
     ("denoising", "default", "default", {}),
     ("denoising", "noise", "zero", {"noise_strategy": "zero"}),
     *(("denoising", "probability", f"{p}", {"default_noise_probability": p}) for p in (0.05, 0.4, 0.8)),
@@ -140,15 +142,17 @@ def run(seed: int, task: str, group: str, setting: str, options: dict[str, Any])
     truth = simulation.labels.set_index(KEY)["is_anomaly"].loc[test[KEY]].to_numpy(bool)
     start = time.perf_counter()
     kind = WarmDetector if group == "start" else OCSFAnomalyDetector
+    how = {name: options[name] for name in options.keys() & {"learning_rate"}}
     detector = kind(
         objective=task,
         score="likelihood",
-        model_config=CONFIGS[task](**options),
+        model_config=CONFIGS[task](**{k: v for k, v in options.items() if k not in how}),
         encoder_config=ENCODER,
         max_epochs=EPOCHS,
         random_state=seed,
         device="cpu",
         progress=False,
+        **how,
     ).fit(train)
     scores = -detector.score_samples(test)
     seconds = time.perf_counter() - start

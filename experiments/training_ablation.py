@@ -209,7 +209,7 @@ def baselines(seed: int, log: Log) -> None:
     head = {"seed": seed, "task": "baseline", "group": "baseline"}
     for name, scores in found.items():
         if not done(NAME, **head, setting=name):
-            append(NAME, [head | {"setting": name} | log.detected(scores)])
+            append(NAME, [head | {"setting": name, "prevalence": log.truth.mean()} | log.detected(scores)])
 
 
 def show() -> None:
