@@ -46,7 +46,7 @@ def evaluate(
         Path | None, typer.Option("--output", "-o", help="Write the table (.csv, ...); with --against, the comparison.")
     ] = None,
 ) -> None:
-    """Measure a ranking against labels, per type of anomaly and with intervals; compare it with another."""
+    """Measure a ranking against labels, per type of anomaly, with intervals where there are enough of a type."""
     if output is not None:
         check_table_path(output)
     from ocsf_ssl_lib.errors import InputError
@@ -79,13 +79,17 @@ def _name(anomaly_type: str, few: bool) -> str:
 
 
 def _report_table(report: pd.DataFrame, confidence: float) -> Table:
+    from ocsf_ssl_lib.evaluate import FEW_POSITIVES
+
     intervals = "roc_auc_low" in report
-    title = Text(f"[low, high]: {confidence:.0%} interval") if intervals else None
-    table = Table("anomalies", "events", "share", *_columns(report), title=title, title_justify="left")
+    title = Text(f"[low, high]: {confidence:.0%} interval; (few): fewer than {FEW_POSITIVES}, no interval")
+    heads = ("anomalies", "events", "share", *_columns(report))
+    table = Table(*heads, title=title if intervals else None, title_justify="left")
     for _, row in report.iterrows():
         cells = [_name(row["anomaly_type"], row["few"]), f"{row['positives']}", f"{row['prevalence']:.2%}"]
         for metric in FIGURES:
-            interval = f" [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]" if intervals else ""
+            has_interval = intervals and not row["few"]
+            interval = f" [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]" if has_interval else ""
             cells.append(f"{row[metric]:.3f}{interval}")
         table.add_row(*map(terminal_text, cells))
     return table
@@ -96,6 +100,7 @@ def _comparison_table(comparison: pd.DataFrame, report: pd.DataFrame, title: str
     for kind, rows in comparison.groupby("anomaly_type", sort=False):
         cells = [_name(str(kind), rows["few"].iloc[0])]
         for row in rows.itertuples():
-            cells.append(f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}] p={row.p_value:.3f}")
+            interval = "" if row.few else f" [{row.low:+.3f}, {row.high:+.3f}] p={row.p_value:.3f}"
+            cells.append(f"{row.difference:+.3f}{interval}")
         table.add_row(*map(terminal_text, cells))
     return table

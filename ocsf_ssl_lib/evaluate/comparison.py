@@ -42,7 +42,8 @@ def compare_detectors(
         One row per type of anomaly and figure, with ``anomaly_type``, ``positives``, ``metric``, ``first``, ``second``,
         ``difference`` (first minus second), ``low``, ``high``, ``p_value`` (two-sided, twice the smaller share of
         resamples on either side of zero, each with one added, so that it is never 0; Davison & Hinkley, 1997, section
-        4.4), ``few``. The p-values are of single comparisons; among twenty of them one below 0.05 is to be expected.
+        4.4), ``few``. Where there are ``few``, ``low``, ``high`` and ``p_value`` are NaN, see ``detection_report``. The
+        p-values are of single comparisons; among twenty of them one below 0.05 is to be expected.
 
     Raises:
         InputError: the two do not rank the same events, or what ``detection_report`` refuses.
@@ -57,7 +58,7 @@ def compare_detectors(
     steps = np.stack([steps_of(scores, truth) for scores in (events.scores, other)])
     n_steps = int(steps.max()) + 1
     resampled = bootstrap_figures(steps, truth, groups, k=k, budget=budget, bootstrap=intervals)
-    table = []
+    rows = []
     for name, positive in groups.items():
         one, two = (
             figures(count_steps(s[positive], n_steps), count_steps(s[~truth], n_steps), k, budget)[0] for s in steps
@@ -66,7 +67,7 @@ def compare_detectors(
         low, high = intervals.limits(differences)
         p_values = _p_value(differences)
         positives = int(positive.sum())
-        table += [
+        rows += [
             {
                 "anomaly_type": name,
                 "positives": positives,
@@ -81,7 +82,9 @@ def compare_detectors(
             }
             for m, metric in enumerate(METRICS)
         ]
-    return pd.DataFrame(table)
+    table = pd.DataFrame(rows)
+    table.loc[table["few"], ["low", "high", "p_value"]] = np.nan
+    return table
 
 
 def _same_events(first: pd.Series, second: pd.Series) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from ocsf_ssl_lib.errors import InputError
@@ -38,7 +39,7 @@ def detection_report(
         rows ranked, which is the average precision of a random ranking), ``roc_auc``, ``average_precision``,
         ``precision_at_k``, ``recall_at_budget``, ``k`` (at most the number of rows ranked), ``budget`` (how many false
         alarms that is), ``few`` (fewer than ``FEW_POSITIVES``). With ``intervals`` also ``roc_auc_low``,
-        ``roc_auc_high`` and so on.
+        ``roc_auc_high`` and so on; NaN where there are few positives, whose resamples are the same few events again.
 
     Raises:
         InputError: an id that stands twice or has no label, a score that is not finite, only one kind of event, or a
@@ -74,4 +75,6 @@ def detection_report(
     for m, metric in enumerate(METRICS):
         table[f"{metric}_low"] = [limits[name][0][m] for name in groups]
         table[f"{metric}_high"] = [limits[name][1][m] for name in groups]
+    ends = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
+    table.loc[table["few"], ends] = np.nan
     return table

@@ -47,6 +47,16 @@ def test_a_paired_comparison_sees_what_two_overlapping_intervals_hide() -> None:
     assert row.p_value < 0.05
 
 
+def test_few_positives_have_a_difference_and_nothing_that_weighs_it() -> None:
+    first, second, labels = example()
+    labels.loc[labels[labels["is_anomaly"]].index[0], "anomaly_type"] = "single"
+    table = compare_detectors(first, second, labels, intervals=FAST).set_index("anomaly_type")
+    weighed = table[["low", "high", "p_value"]].notna()
+    assert not weighed.loc["single"].any(axis=None)
+    assert weighed.loc["all"].all(axis=None)
+    assert table["difference"].notna().all()
+
+
 def test_a_p_value_is_never_zero() -> None:
     first, _, labels = example()
     assert area(compare_detectors(first, -first, labels, intervals=Bootstrap(resamples=99))).p_value == 2 / 100

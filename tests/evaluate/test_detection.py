@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ocsf_ssl_lib import Bootstrap, InputError, detection_report
+from ocsf_ssl_lib.evaluate import FEW_POSITIVES
 
 
 def example(n: int = 200, seed: int = 0) -> tuple[pd.Series, pd.DataFrame]:
@@ -149,10 +150,26 @@ def test_intervals_hold_the_figures_and_leave_them_alone() -> None:
     plain = detection_report(scores, labels)
     report = detection_report(scores, labels, intervals=Bootstrap(resamples=200))
     pd.testing.assert_frame_equal(report[plain.columns], plain)
+    report = report[~report["few"]]
+    assert len(report) > 1
     for metric in ("roc_auc", "average_precision", "precision_at_k", "recall_at_budget"):
         assert (report[f"{metric}_low"] <= report[metric]).all()
         assert (report[metric] <= report[f"{metric}_high"]).all()
         assert (report[f"{metric}_low"] < report[f"{metric}_high"]).any()
+
+
+@pytest.mark.parametrize(("positives", "claimed"), [(1, False), (FEW_POSITIVES - 1, False), (FEW_POSITIVES, True)])
+def test_few_positives_have_no_interval(positives: int, claimed: bool) -> None:
+    uid = [f"id-{i}" for i in range(100)]
+    anomaly = np.arange(100) < 30
+    kinds = np.where(np.arange(100) < positives, "some", np.where(anomaly, "other", "normal"))
+    labels = pd.DataFrame({"metadata.uid": uid, "is_anomaly": anomaly, "anomaly_type": kinds})
+    scores = pd.Series(np.random.default_rng(0).normal(size=100), index=uid)
+    report = detection_report(scores, labels, intervals=Bootstrap(resamples=20)).set_index("anomaly_type")
+    limits = report.filter(regex="_(low|high)$")
+    assert limits.shape[1] == 8
+    assert limits.loc["all"].notna().all()
+    assert limits.loc["some"].notna().all() == limits.loc["some"].notna().any() == claimed
 
 
 @pytest.mark.parametrize(
