@@ -86,7 +86,9 @@ def test_explain_names_fields_and_what_was_expected(run: Run, workshop: Path, tm
         assert best["column"] in out
         assert f"{best['nats']:.1f}" in out
         assert event["sentence"][:30] in out
+        assert f"by {event['strongest']['name']} (" in out or event["strongest"]["nats"] < 3
         assert len(event["neighbours"]) == 3
+    assert re.search(r"repair takes\s*out", out)
     assert out.count("nearest ordinary event") == 2
 
 
@@ -213,6 +215,8 @@ def test_the_report_lists_the_alerts_of_the_threshold(run: Run, workshop: Path, 
     assert pd.read_csv(scores)["is_anomaly"].sum() == 9
     html = (tmp_path / "r.html").read_text()
     assert html.count('<li class="line">') == 9
+    assert html.count("Most unusual by ") == 9
+    assert "its repair takes out" in html
     assert "named by you" in html
     assert "holds names" in html
 
@@ -464,6 +468,21 @@ def test_evaluate_prints_intervals_precision_at_k_and_recall_at_a_budget(run: Ru
     code, out, err = run("evaluate", *files, "--resamples", 0)
     assert code == 0, err
     assert "interval" not in out
+
+
+def test_evaluate_prints_no_interval_for_few_anomalies(run: Run, rankings: Path) -> None:
+    good, bad, labels = (rankings / f"{name}.csv" for name in ("good", "bad", "labels"))
+    table = pd.read_csv(labels)
+    table.loc[0, "anomaly_type"] = "single"
+    table.to_csv(labels, index=False)
+    code, out, err = run("evaluate", good, labels, "--against", bad, "--resamples", 50)
+    assert code == 0, err
+    single = [line for line in out.splitlines() if "single (few)" in line]
+    assert len(single) == 2  # in the report and in the comparison
+    assert all(re.search(r"\d\.\d{3}", line) and "p=" not in line and "nan" not in line for line in single)
+    assert not any("[" in line for line in single)
+    assert "(few): fewer than 20, no interval" in out
+    assert re.search(r"all .*\[0\.\d{3}, ", out)
 
 
 def test_evaluate_compares_two_detectors_on_the_same_events(run: Run, rankings: Path) -> None:

@@ -45,7 +45,7 @@ def explain(
     until: Until = None,
     missing_columns: Annotated[str, typer.Option(help="error, or fill: an absent column counts as missing.")] = "error",
 ) -> None:
-    """Say why events are unusual: which fields surprise, what was expected there, and the nearest ordinary events."""
+    """Say why events are unusual: the strongest score, fields that surprise, what was expected, ordinary events."""
     if missing_columns not in ("error", "fill"):
         raise InputError(f"--missing-columns must be error or fill, however: {missing_columns}")
     named = [name for name, value in (("--top", top), ("--row", row), ("--id", uid)) if value is not None]
@@ -122,18 +122,20 @@ def _check_output(path: Path) -> None:
 
 
 def _page(event: ExplainedEvent, head: dict[str, Any], fields: int) -> Group:
-    """One event: its fields as a table, the counterfactual, the nearest ordinary event."""
+    """One event: its fields as a table, why it is unusual, the nearest ordinary event."""
     title = "  ".join(f"{name} {value:.2f}" if name == "score" else f"{name} {value}" for name, value in head.items())
     table = Table("field", "found", "expected", title=terminal_text(title, 160), title_justify="left")
-    for name in ("probability", "nats", "alone", "share"):
+    for name in ("probability", "nats", "alone", "repair takes out"):
         table.add_column(name, justify="right")
     for cell in event.cells[:fields]:
         best = cell.expected[0] if cell.expected else None
         chance = "" if best is None or best.probability is None else f"{best.probability:.0%}"
-        figures = (chance, f"{cell.nats:.1f}", f"{cell.marginal_nats:.1f}", f"{cell.share:.0%}")
+        taken_out = event.taken_out(cell)
+        repair = "" if taken_out is None else f"{taken_out:.1f}"
+        figures = (chance, f"{cell.nats:.1f}", f"{cell.marginal_nats:.1f}", repair)
         texts = (cell.column, cell.text, best.text if best else "")
         table.add_row(*(terminal_text(text, CELL) for text in texts), *map(Text, figures))
-    lines = [terminal_text(event.sentence, 400)]
+    lines = [terminal_text(event.sentence, 600)]
     for near in event.neighbours[:1]:
         values = "  ".join(f"{name}={near.text(name)}" for name in near.differs)
         lines.append(terminal_text(f"The nearest ordinary event has {values or 'the same values'}.", 600))

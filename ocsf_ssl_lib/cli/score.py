@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 import typer
@@ -23,8 +25,15 @@ from ocsf_ssl_lib.redact import Redactor
 if TYPE_CHECKING:
     from ocsf_ssl_lib.detect import OCSFAnomalyDetector
 
-REASONS = 3  # fields named for an event of the report
+FIELDS = 3  # named for an event of the report
 VALUE_LENGTH = 40  # characters of a value in the list
+
+
+class Reasons(NamedTuple):
+    """Why the events of a report are unusual: a table of cells, and row -> which score ranked the event."""
+
+    cells: pd.DataFrame | None = None
+    remarks: Mapping[int, str] = MappingProxyType({})
 
 
 @app.command()
@@ -78,7 +87,7 @@ def score(
     result = _ranked(frame, detector, decision.threshold)
     groups = _lines(frame, result, detector, top, group)
     redactor = Redactor() if redact else None
-    reasons = _reasons(frame, groups, detector, decision, redactor) if report is not None else None
+    reasons = _reasons(frame, groups, detector, decision, redactor) if report is not None else Reasons()
     if redactor is not None:
         frame, result = redactor.frame(frame), redactor.frame(result)
     if output == "-":
@@ -130,17 +139,19 @@ def _reasons(
     detector: OCSFAnomalyDetector,
     decision: Decision,
     redactor: Redactor | None,
-) -> pd.DataFrame | None:
-    """The fields that surprise most in the events that the report shows; ``None`` if the model expects nothing."""
+) -> Reasons:
+    """Why the events that the report shows are unusual; nothing if the model expects nothing."""
     from ocsf_ssl_lib.detect.explain import predictor_of
     from ocsf_ssl_lib.detect.report import TOP
 
     rows = lines.loc[lines["score"] < decision.threshold, "row"].head(TOP).to_numpy()
     if not len(rows) or predictor_of(detector) is None:
-        return None
-    table = detector.explain(frame.iloc[rows], fields=REASONS, neighbours=0).table
+        return Reasons()
+    found = detector.explain(frame.iloc[rows], fields=FIELDS, neighbours=0)
+    table = found.table
     table["row"] = rows[table["row"].to_numpy()]
-    return table if redactor is None else redactor.explanations(table)
+    cells = table if redactor is None else redactor.explanations(table)
+    return Reasons(cells, {int(rows[event.row]): event.ranked_by for event in found})
 
 
 def _write_report(
@@ -150,7 +161,7 @@ def _write_report(
     lines: pd.DataFrame,
     detector: OCSFAnomalyDetector,
     decision: Decision,
-    reasons: pd.DataFrame | None,
+    reasons: Reasons,
     redacted: bool,
 ) -> None:
     from ocsf_ssl_lib.detect.report import render_report, write_report
@@ -163,7 +174,8 @@ def _write_report(
         lines[lines["score"] < decision.threshold],
         fields=_fields(detector),
         p_values=by_row["p_value"].to_numpy() if "p_value" in by_row else None,
-        explanations=reasons,
+        explanations=reasons.cells,
+        remarks=reasons.remarks,
         about={"Threshold": decision.reason},
         redacted=redacted,
     )

@@ -66,6 +66,10 @@ class TailNats:
         inside = -np.log(np.interp(scores, self.values, self.shares))
         return inside + np.maximum(0.0, self.values[0] - scores) / self.excess[0]
 
+    def at_upper_end(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) scores -> (N,) False: the lower end alone counts."""
+        return np.zeros(len(scores), dtype=bool)
+
     def state(self) -> dict[str, np.ndarray]:
         """Scores and the share that scores as low, from the border of the tail on; mean excess beyond it."""
         return {"values": self.values, "shares": self.shares, "excess": self.excess}
@@ -91,6 +95,11 @@ class TwoTailNats:
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """(N,) scores -> (N,) nats, at least 0."""
         return np.maximum(0.0, np.maximum(self.low(scores), self.high(-scores)) - np.log(2))
+
+    def at_upper_end(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) scores -> (N,) whether the nearer end is the upper one, where events are unusually ordinary."""
+        nearer: np.ndarray = self.high(-scores) > self.low(scores)
+        return nearer
 
     def state(self) -> dict[str, np.ndarray]:
         """That of both ends."""
@@ -169,10 +178,11 @@ class CombinedScorer:
 
     def nats(self, evidence: Evidence) -> dict[str, np.ndarray]:
         """Member -> (N,) nats of N events."""
-        return {
-            name: self.tails[name](member.score(getattr(evidence, member.looks_at)))
-            for name, member in self.members.items()
-        }
+        return {name: self.tails[name](scores) for name, scores in self.member_scores(evidence).items()}
+
+    def member_scores(self, evidence: Evidence) -> dict[str, np.ndarray]:
+        """Member -> (N,) scores of N events, each on a scale of its own."""
+        return {name: member.score(getattr(evidence, member.looks_at)) for name, member in self.members.items()}
 
     def score(self, evidence: Evidence) -> np.ndarray:
         """N events -> (N,)."""

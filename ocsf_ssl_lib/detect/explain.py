@@ -5,6 +5,9 @@ repair takes most surprise out of the whole event (``repair``). Surprise alone n
 one as well. The counterfactual looks for the smallest repair: where several fields were exchanged together, it tends to
 blame the one that they all contradict, the user whose address, host and country are another's. What each ranking
 achieves is measured by ``experiments/explanations.py``.
+
+Fields are what the masked model sees. Where the score is a combined one, the explanation also says which of its members
+finds the event most unusual (``members``): an event with ordinary fields can still rank first.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ocsf_ssl_lib.detect.combined_score import CombinedScorer
+from ocsf_ssl_lib.detect.evidence import evidence_of
 from ocsf_ssl_lib.detect.explanation import (
     Expected,
     ExplainedCell,
@@ -25,11 +30,12 @@ from ocsf_ssl_lib.detect.explanation import (
     State,
     Value,
 )
+from ocsf_ssl_lib.detect.members import StrongestMember, strongest_members
 from ocsf_ssl_lib.detect.neighbours import nearest
 from ocsf_ssl_lib.detect.repair import Expectation, expectation, repaired_surprise
 from ocsf_ssl_lib.detect.scores import LikelihoodScorer
 from ocsf_ssl_lib.errors import InputError
-from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFPreprocessor
+from ocsf_ssl_lib.features import Batch, FeatureArrays, OCSFDataset, OCSFPreprocessor
 from ocsf_ssl_lib.pretext.heads import targets_of
 from ocsf_ssl_lib.pretext.masked import TabularResNetWithMFP
 from ocsf_ssl_lib.scaling import as_numbers
@@ -98,12 +104,13 @@ def explain_events(
     said = _Said(prep, frame, arrays, expected, nats, alone, units)
     order = _order(known, tried, after.cpu().numpy())
     near = _near(prep, arrays, reference, neighbours, order[:, 0])
+    strongest = _strongest(detector, arrays)
     events = []
     for i, total in enumerate(nats.nansum(1).tolist()):
         repaired = dict(zip(tried[i].tolist(), after[i].tolist(), strict=True))
         chosen = [int(j) for j in order[i] if np.isfinite(units[i, j])][:fields]
         cells = tuple(said.cell(i, j, repaired.get(j)) for j in chosen)
-        events.append(ExplainedEvent(i, total, ordinary, cells, near[i]))
+        events.append(ExplainedEvent(i, total, ordinary, cells, near[i], strongest[i]))
     return Explanations(tuple(events))
 
 
@@ -112,6 +119,14 @@ def predictor_of(detector: OCSFAnomalyDetector) -> TabularResNetWithMFP | None:
     model: Any = detector.model_
     tasks = (model, *getattr(model, "tasks", ()))
     return next((task.eval() for task in tasks if isinstance(task, TabularResNetWithMFP)), None)
+
+
+def _strongest(detector: OCSFAnomalyDetector, arrays: FeatureArrays) -> list[StrongestMember] | list[None]:
+    """The strongest member of the combined score for each of N events; ``None`` where the score is another."""
+    scorer = detector.scorer_
+    if not isinstance(scorer, CombinedScorer):
+        return [None] * len(arrays.categorical)
+    return strongest_members(scorer, evidence_of(detector.model_, OCSFDataset(arrays), scorer.looks_at))
 
 
 def _batch(arrays: FeatureArrays, model: TabularResNetWithMFP) -> Batch:

@@ -1,4 +1,4 @@
-"""What is said about an unusual event: fields, what was expected of them, and the nearest ordinary events.
+"""What is said about an unusual event: its strongest score, its fields, what was expected, ordinary events nearby.
 
 Plain records, so that a table, JSON, a terminal and a figure show the same. Values are those of the log: whoever shows
 them escapes them for the place where they are shown.
@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
+
+from ocsf_ssl_lib.detect.members import StrongestMember
 
 __all__ = ["Expected", "ExplainedCell", "ExplainedEvent", "Explanations", "NearEvent", "number_text"]
 
@@ -64,8 +66,9 @@ class ExplainedCell:
         nats: surprise given the other fields.
         marginal_nats: surprise of the value on its own, whatever the other fields are.
         units: ``nats`` above the column's mean, in standard deviations, both among reference events.
-        share: of the event's surprise: the units above the mean, divided by their sum over all fields.
-        repaired_nats: surprise of the whole event if this field held what was expected; None if that was not tried.
+        share: ``units``, where they are positive, divided by their sum over all fields; says nothing of the order.
+        repaired_nats: surprise of the whole event, in nats, if this field held what was expected. The fields for which
+            it was tried come first, the least of these first; the others, with None, follow by ``units``.
     """
 
     column: str
@@ -113,6 +116,7 @@ class ExplainedEvent:
         ordinary_nats: 95 of 100 reference events have less.
         cells: its fields, the one to blame first.
         neighbours: the nearest ordinary events.
+        strongest: the member of the combined score that finds it most unusual; None if the score is another.
     """
 
     row: int
@@ -120,20 +124,60 @@ class ExplainedEvent:
     ordinary_nats: float
     cells: tuple[ExplainedCell, ...]
     neighbours: tuple[NearEvent, ...]
+    strongest: StrongestMember | None = None
+
+    @property
+    def has_ordinary_fields(self) -> bool:
+        """Whether its fields, all together, surprise no more than those of 95 of 100 reference events."""
+        return self.nats <= self.ordinary_nats
+
+    @property
+    def ranked_by(self) -> str:
+        """Which member finds it most unusual, and whether its fields alone do; holds no value of the event."""
+        if self.strongest is None:
+            return ""
+        text = self.strongest.sentence
+        if self.has_ordinary_fields:
+            text += f" Its fields together are ordinary ({self._surprise(self.nats)})."
+        return text
+
+    def taken_out(self, cell: ExplainedCell) -> float | None:
+        """Nats that the repair of one of its fields takes out of the whole event; None if it was not tried."""
+        return None if cell.repaired_nats is None else self.nats - cell.repaired_nats
 
     @property
     def sentence(self) -> str:
-        """What would put the event right, in one sentence."""
+        """Why it is unusual: the repair that would put it right, and the strongest member, which leads if need be."""
+        if self.strongest is None:
+            return self._repair()
+        if not self.has_ordinary_fields:
+            return f"{self._repair()} {self.ranked_by}"
+        first = self._repaired
+        repaired = f" If {first.column} were {first.expected[0].text}: {first.repaired_nats:.0f} nats." if first else ""
+        return self.ranked_by + repaired
+
+    @property
+    def _repaired(self) -> ExplainedCell | None:
+        """The first field, if its repair takes surprise out of the event."""
         first = self.cells[0] if self.cells else None
         if first is None or first.repaired_nats is None or not first.expected or first.repaired_nats >= self.nats:
+            return None
+        return first
+
+    def _repair(self) -> str:
+        first = self._repaired
+        if first is None or first.repaired_nats is None:
             return f"No single field explains its {self.nats:.0f} nats."
         puts_right = first.repaired_nats <= self.ordinary_nats < self.nats
         return (
             f"If {first.column} were {first.expected[0].text}, this would be "
             f"{'an ordinary' if puts_right else 'a less unusual'} event "
-            f"(surprise {self.nats:.0f} → {first.repaired_nats:.0f} nats; 19 in 20 have less than "
-            f"{self.ordinary_nats:.0f})."
+            f"({self._surprise(self.nats, first.repaired_nats)})."
         )
+
+    def _surprise(self, *nats: float) -> str:
+        steps = " → ".join(f"{n:.0f}" for n in nats)
+        return f"surprise {steps} nats; 19 in 20 have less than {self.ordinary_nats:.0f}"
 
 
 @dataclass(frozen=True)
@@ -157,13 +201,21 @@ class Explanations:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One line per field named, with row, rank, column, value, state, expected, probability, nats and so on."""
+        """One line per field named.
+
+        ``row``: of the event, from 0; ``rank``: of the field in it, from 1. ``column``, ``value``, ``state``, ``nats``,
+        ``marginal_nats``, ``units``, ``share`` and ``repaired_nats`` are those of ``ExplainedCell``; ``expected`` and
+        ``probability`` those of the first thing expected. ``taken_out`` says what the ranks are made of: the nats that
+        the repair of this field takes out of the surprise of the whole event (its ``nats`` minus ``repaired_nats``),
+        the most first; NaN where it was not tried.
+        """
         lines = []
         for event in self.events:
             for rank, cell in enumerate(event.cells, start=1):
                 best = cell.expected[0] if cell.expected else None
                 line = {"row": event.row, "rank": rank, "column": cell.column, "value": cell.value, "state": cell.state}
                 line |= {"expected": best and best.text, "probability": best and best.probability}
+                line |= {"taken_out": event.taken_out(cell)}
                 names = ("nats", "marginal_nats", "units", "share", "repaired_nats")
                 lines.append(line | {name: getattr(cell, name) for name in names})
         return pd.DataFrame(lines, columns=TABLE_COLUMNS)
@@ -197,7 +249,7 @@ class Explanations:
         )
 
 
-TABLE_COLUMNS = ["row", "rank", "column", "value", "state", "expected", "probability"]
+TABLE_COLUMNS = ["row", "rank", "column", "value", "state", "expected", "probability", "taken_out"]
 TABLE_COLUMNS += ["nats", "marginal_nats", "units", "share", "repaired_nats"]
 
 

@@ -20,7 +20,7 @@ from ocsf_ssl_lib.period import Period
 
 __all__ = ["EXPLANATION_COLUMNS", "event_fields", "render_report", "span_text", "time_text", "write_report"]
 
-EXPLANATION_COLUMNS = ("row", "rank", "column", "value", "nats", "share", "expected", "probability")
+EXPLANATION_COLUMNS = ("row", "rank", "column", "value", "nats", "taken_out", "expected", "probability")
 TOP = 100  # lines: more than anybody reads in a day
 SHORT, LONG = 60, 500  # characters of a value in the list, and in the details
 
@@ -34,6 +34,7 @@ def render_report(
     fields: Sequence[str],
     p_values: np.ndarray | None = None,
     explanations: pd.DataFrame | None = None,
+    remarks: Mapping[int, str] | None = None,
     title: str = "Unusual events",
     about: Mapping[str, str] | None = None,
     redacted: bool = False,
@@ -49,6 +50,7 @@ def render_report(
         fields: columns to show in the list, the others are in the details.
         p_values: (N,), if there is a calibration.
         explanations: one row per named cell, with ``EXPLANATION_COLUMNS``; ``row`` is a position in ``events``.
+        remarks: position in ``events`` -> what is said of that event before its cells (``ExplainedEvent.ranked_by``).
         title: heading.
         about: facts for the head of the report, name -> text.
         redacted: whether names are hidden; the report says it.
@@ -65,7 +67,7 @@ def render_report(
     shown = groups.head(top)
     reasons = _reasons(explanations, set(shown["row"]))
     entries = [
-        _entry(number, group, events, fields, p_values, reasons)
+        _entry(number, group, events, fields, p_values, reasons, remarks or {})
         for number, group in enumerate(shown.to_dict("records"), start=1)
     ]
     times, is_alert = Period.times(events).to_numpy("float64"), np.asarray(scores) < threshold
@@ -121,6 +123,7 @@ def _entry(
     fields: Sequence[str],
     p_values: np.ndarray | None,
     reasons: Mapping[int, list[dict[Any, Any]]],
+    remarks: Mapping[int, str],
 ) -> dict[str, Any]:
     row = int(group["row"])
     event = events.iloc[row]
@@ -133,6 +136,7 @@ def _entry(
         "time": span_text(group["first"], group["last"]),
         "fields": {plain_text(name, SHORT): plain_text(value, SHORT) for name, value in brief.items()},
         "varies": [plain_text(name, SHORT) for name in group["varies"]],
+        "remark": plain_text(remarks.get(row, ""), LONG),
         "reasons": reasons.get(row, []),
         "event": {
             plain_text(k, SHORT): plain_text(v, LONG) for k, v in event_fields(event, list(events.columns)).items()
@@ -141,19 +145,17 @@ def _entry(
 
 
 def _reasons(explanations: pd.DataFrame | None, rows: set[int]) -> dict[int, list[dict[Any, Any]]]:
-    """Row -> its named cells, the most surprising first."""
+    """Row -> its named cells, the one to blame first."""
     if explanations is None:
         return {}
     wanted = explanations[explanations["row"].isin(rows)].sort_values(["row", "rank"], kind="stable")
     found: dict[int, list[dict[Any, Any]]] = {}
     for cell in wanted.to_dict("records"):
-        share = float(cell["share"])
         cell |= {
             name: "" if _absent(cell[name]) else plain_text(cell[name], SHORT)
             for name in ("column", "value", "expected")
         }
-        cell["width"] = 0 if np.isnan(share) else round(100 * min(max(share, 0.0), 1.0))
-        for name, form in (("share", "{:.0%}"), ("nats", "{:.1f}"), ("probability", "{:.2g}")):
+        for name, form in (("taken_out", "{:.1f}"), ("nats", "{:.1f}"), ("probability", "{:.2g}")):
             cell[name] = "" if _absent(cell[name]) else form.format(cell[name])
         found.setdefault(int(cell["row"]), []).append(cell)
     return found

@@ -62,6 +62,36 @@ def test_an_ordinary_event_has_no_culprit(masked: OCSFAnomalyDetector, reference
                if e.nats <= e.ordinary_nats)  # fmt: skip
 
 
+def test_fields_come_in_the_order_of_what_their_repair_takes_out(
+    masked: OCSFAnomalyDetector, reference: FeatureArrays
+) -> None:
+    table = explain_events(masked, altered("port", "22"), reference=reference).table
+    assert table["taken_out"].notna().sum() == len(table)  # five fields, and as many suspects
+    assert table["taken_out"].is_monotonic_decreasing
+
+
+def test_an_event_that_only_the_columns_find_is_explained_by_the_member_that_ranked_it(
+    masked: OCSFAnomalyDetector, reference: FeatureArrays, services: pd.DataFrame
+) -> None:
+    # The model knows numbers by interval: beyond the last border, the largest service may send any number of bytes.
+    strange = altered("bytes", 4 * VOLUMES["mail"], service="mail")
+    assert masked.score_samples(strange)[0] < masked.score_samples(services).min()
+    event = explain_events(masked, strange, reference=reference)[0]
+    assert event.has_ordinary_fields
+    assert event.strongest is not None
+    assert event.strongest.name == "linear"
+    assert event.strongest.nats == pytest.approx(masked.member_nats(strange)["linear"].item())
+    assert event.sentence.startswith("Most unusual by linear (")
+    assert "Its fields together are ordinary" in event.sentence
+
+
+def test_another_score_has_no_strongest_member(services: pd.DataFrame) -> None:
+    detector = OCSFAnomalyDetector(
+        ["bytes"], ["svc"], score="likelihood", max_epochs=0, random_state=0, progress=False
+    ).fit(services.head(50))
+    assert [event.strongest for event in explain_events(detector, services.head(2))] == [None, None]
+
+
 # ---- what is said of a field -----------------------------------------------------------------------------------
 
 

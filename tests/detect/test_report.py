@@ -82,7 +82,7 @@ def plain() -> Page:
 
 
 def explanation(**changes: object) -> pd.DataFrame:
-    cell = dict(zip(EXPLANATION_COLUMNS, (199, 1, "user.name", "ann", 4.25, 0.4, "bob", 0.015), strict=True))
+    cell = dict(zip(EXPLANATION_COLUMNS, (199, 1, "user.name", "ann", 4.25, 3.5, "bob", 0.015), strict=True))
     return pd.DataFrame([cell | changes], dtype=object)  # text of pandas cannot hold a lone surrogate
 
 
@@ -152,9 +152,16 @@ def test_explanations_stand_with_their_event_the_most_surprising_first() -> None
     cells = [explanation(rank=2, column="bytes", value=None, probability=np.nan), explanation(), explanation(row=3)]
     text = Page(render(explanations=pd.concat(cells))).text
     assert text.count("surprising field") == 1
-    assert re.search(r"user\.name\s*ann\s*bob\s*0\.015\s*4\.2\s*40%\s*bytes", text)
+    assert re.search(r"user\.name\s*ann\s*bob\s*0\.015\s*4\.2\s*3\.5\s*bytes", text)
     with pytest.raises(InputError, match="no column nats, probability"):
         render(explanations=explanation().drop(columns=["nats", "probability"]))
+
+
+def test_what_ranked_an_event_stands_with_it_and_is_escaped() -> None:
+    page = Page(render(remarks={199: "Most unusual by density: <b>alone</b>.", 0: "not listed"}))
+    assert page.text.count("Most unusual by density: <b>alone</b>.") == 1
+    assert "b" not in page.tags
+    assert "not listed" not in page.text
 
 
 def test_p_values_are_shown_with_what_they_assume_if_there_are_any() -> None:
