@@ -104,7 +104,19 @@ def _may_be_time(value: object) -> bool:
 
 
 def default_protected(columns: list[str]) -> list[str]:
-    """Those of ``columns`` that augmentation must not change (status, severity, activity, ... of OCSF)."""
+    """Those of ``columns`` that augmentation must not change by default: status, severity, activity, ... of OCSF.
+
+    Other columns can be the meaning of an event to who reads it, and are not among these, since the published results
+    were measured without them: ``connection_info.direction_id`` (inbound is not outbound), ``is_mfa`` (a second factor
+    was asked for, or not), ``integrity_id`` (the rights that a process runs with) and ``user.type_id`` (a person, an
+    administrator or the system). Protect those that your events have by name:
+    ``OCSFAnomalyDetector(protected=["auto", "connection_info.direction_id"])``, or
+    ``ocsf-ssl train --protect auto,connection_info.direction_id``.
+
+    Example:
+        >>> default_protected(["user.name", "status_id", "connection_info.direction_id"])
+        ['status_id']
+    """
     return [c for c in columns if PROTECTED_FIELDS.search(c.lower())]
 
 

@@ -63,6 +63,26 @@ def test_simulate_train_score_evaluate_go_through(run: Run, workshop: Path, tmp_
     assert report.roc_auc.between(0, 1).all()
 
 
+def test_protect_adds_columns_to_the_usual_ones_or_replaces_them(run: Run, workshop: Path, tmp_path: Path) -> None:
+    def protected(names: str) -> set[str]:
+        options = ("--objective", "untrained", "--width", 8, "--blocks", 1, "--force", "--protect", names)
+        code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m", *options)
+        assert code == 0, err
+        detector = OCSFAnomalyDetector.load(tmp_path / "m")
+        columns = detector.preprocessor_.categorical_names_
+        return {columns[k] for k in detector.model_.config.protected}
+
+    added = {"connection_info.direction_id", "is_mfa"}
+    usual = protected("auto")
+    assert "status_id" in usual
+    assert not added & usual
+    assert protected("auto, connection_info.direction_id,is_mfa") == usual | added
+    assert protected("is_mfa") == {"is_mfa"}
+    code, _, err = run("train", workshop / "events.jsonl", "-m", tmp_path / "m2", *SMALL, "--protect", "auto,nothing")
+    assert code == 2
+    assert "not among the categorical ones: nothing" in err
+
+
 def test_scores_go_to_standard_output_as_json_lines(run: Run, workshop: Path) -> None:
     code, out, err = run("score", workshop / "events.jsonl", "-m", workshop / "model", "-o", "-")
     assert code == 0, err

@@ -29,13 +29,22 @@ def train(
         str | None,
         typer.Option(help="combined, likelihood, typicality, mahalanobis or knn; default: what suits."),
     ] = None,
+    protect: Annotated[
+        str,
+        typer.Option(
+            help="Categorical columns that the task never changes, comma-separated; auto stands for OCSF's status, "
+            "severity, activity and the like, where copies are changed."
+        ),
+    ] = "auto",
     epochs: Annotated[
         int | None, typer.Option(min=0, help="At most so many passes over the events; default: 1500 steps' worth.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Events per step.")] = 256,
     width: Annotated[int, typer.Option(min=1, help="Width of the encoder (d_model).")] = 128,
     blocks: Annotated[int, typer.Option(min=0, help="Residual blocks of the encoder.")] = 3,
-    contamination: Annotated[float, typer.Option(help="Share of events to flag.")] = 0.01,
+    contamination: Annotated[
+        float, typer.Option(help="Share of usual events, held out, that you are ready to look at.")
+    ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same model.")] = 42,
     device: Annotated[str, typer.Option(help="auto takes a GPU if there is one; cpu.")] = "auto",
     precision: Annotated[
@@ -76,6 +85,7 @@ def train(
         max_epochs=epochs,
         batch_size=batch_size,
         contamination=contamination,
+        protected=split_names(protect) or [],
         random_state=seed,
         device=device,
         precision=precision,  # type: ignore[arg-type]

@@ -64,11 +64,13 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         validation_fraction: share of the training events held out to decide when to stop.
         patience: epochs without improvement before training stops; ``None`` takes a fifth of the epochs, at least 3.
         learning_rate: peak of the schedule (``experiments/training_ablation.py --show``).
-        contamination: share of the training events that ``predict`` would call anomalies.
+        contamination: share of usual events, held out, that you are ready to look at; ``predict`` calls an event an
+            anomaly if its score lies below that quantile of theirs (``offset_``). It sets no order.
         scaling: of the numbers, see ``OCSFPreprocessor``.
         max_categories: per column, see ``OCSFPreprocessor``.
         protected: categorical columns that the task never changes; ``"auto"`` takes OCSF's status, severity, activity
-            and the like where changed copies of an event count as the same event, and none elsewhere.
+            and the like where changed copies of an event count as the same event, and none elsewhere. In a list,
+            ``"auto"`` stands for these: ``["auto", "is_mfa"]`` adds one. See ``default_protected`` for what to add.
         on_missing_column: see ``OCSFPreprocessor``.
         device: ``auto`` takes a GPU if there is one.
         precision: of matrix products in training; ``auto`` measures whether bf16 is faster here.
@@ -334,7 +336,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         if isinstance(self.protected, str) and self.protected != "auto":
             raise InputError(f"protected must be 'auto' or a list of columns, however: {self.protected!r}")
         by_default = default_protected(names) if model_class.makes_views else []
-        protected = by_default if isinstance(self.protected, str) else list(self.protected)
+        named = ["auto"] if isinstance(self.protected, str) else self.protected
+        protected = dict.fromkeys(c for name in named for c in (by_default if name == "auto" else [name]))
         foreign = [c for c in protected if c not in names]
         if foreign:
             raise InputError(f"protected column(s) not among the categorical ones: {', '.join(foreign)}")

@@ -252,6 +252,7 @@ def test_status_is_protected_by_default_and_the_choice_can_be_overridden(
     assert protected() == (3,)  # status_id
     assert protected(protected=["user.name", "status_id"]) == (0, 3)
     assert protected(protected=[]) == ()
+    assert protected(protected=["auto", "user.name", "status_id"]) == (3, 0)  # the default ones and another
     with pytest.raises(InputError, match=r"protected column\(s\) not among the categorical ones: nothing"):
         protected(protected=["nothing"])
 
