@@ -14,8 +14,9 @@ __all__ = ["THRESHOLD_HELP", "Decision", "Rule", "decide"]
 
 NAMES = ("contamination", "quantile", "per-day", "score")
 THRESHOLD_HELP = (
-    "What counts as an alert: contamination=0.01 or quantile=0.01 of the held-out events, per-day=5 false alarms, "
-    "or score=-3. Without it, what the model was trained with."
+    "What counts as an alert: contamination=0.01, the share of usual events, held out, that you are ready to look at; "
+    "quantile=0.01, the same share without a promise; per-day=5 false alarms; or score=-3. Without it, what the model "
+    "was trained with."
 )
 
 

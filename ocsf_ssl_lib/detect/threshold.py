@@ -145,10 +145,11 @@ class Calibration:
         """The score below which an event is an alert; name one of the three.
 
         Args:
-            contamination: alert at ``p_values <= contamination``: of exchangeable usual events, at most that share on
-                average. Refused if there are too few scores to promise so little.
-            quantile: that quantile of the scores, interpolated between the nearest two: no promise, but it can be had
-                from any number of scores.
+            contamination: share of usual events, held out, that you are ready to look at, as a promise: alert at
+                ``p_values <= contamination``; of exchangeable usual events, at most that share on average. Refused if
+                there are too few scores to promise so little.
+            quantile: the same share without the promise: that quantile of the scores, interpolated between the nearest
+                two, which can be had from any number of scores; what a detector's ``offset_`` is.
             per_day: at most so many false alarms a day on average, if days have as many events as those here.
 
         Raises:
