@@ -156,6 +156,23 @@ def test_an_explained_value_can_neither_be_markup_nor_move_the_cursor(run: Run, 
     assert "\u202e" not in out
 
 
+def test_a_command_that_is_stopped_ends_with_130_and_a_fault_is_not_hidden(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(error: BaseException) -> Callable[..., None]:
+        def raises(*_: object, **__: object) -> None:
+            raise error
+
+        return raises
+
+    simulate = ("simulate", "-n", 10, "-o", tmp_path / "e.jsonl")
+    monkeypatch.setattr("ocsf_ssl_lib.cli.simulate.simulate_events", end(KeyboardInterrupt()))
+    assert run(*simulate)[0] == 130
+    monkeypatch.setattr("ocsf_ssl_lib.cli.simulate.simulate_events", end(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):  # a traceback, and 1 as Python ends
+        run(*simulate)
+
+
 def test_events_come_from_standard_input(workshop: Path) -> None:
     command = [sys.executable, "-m", "ocsf_ssl_lib.cli", "inspect", "-"]
     with (workshop / "events.jsonl").open("rb") as stream:
