@@ -1,7 +1,7 @@
 """Which member of the combined score finds an event most unusual, and what that means in words.
 
 An event can rank first although every field fits the others: it lies in a thin place, or breaks a linear relation that
-all events keep. An explanation that looks at fields alone has nothing to say of it; the members have.
+most events keep. An explanation that looks at fields alone has nothing to say of it; the members have.
 """
 
 from __future__ import annotations
