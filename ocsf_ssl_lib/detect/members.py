@@ -29,7 +29,7 @@ UNUSUAL = {
     "marginal": "its values are rare, each on its own",
     "rarest": "one of its values is rare on its own",
     "linear": "its values break a linear relation that most events keep",
-    "covariance": "its values deviate together in a way in which those of most events do not",
+    "covariance": "values that nearly always go together do not in this event",
     "forest": "a few cuts through its values set it apart from all other events",
 }
 # What a high score says, for the members to which unusually ordinary is unusual, too.
