@@ -10,9 +10,11 @@ import pandas as pd
 from ocsf_ssl_lib.plots.detection import is_rival
 from ocsf_ssl_lib.plots.results import published_results
 
-__all__ = ["Headline", "headlines"]
+__all__ = ["CONTEXTUAL", "Headline", "headlines"]
 
-DETECTORS = ("kNN", "LOF", "isolation forest", "marginal frequency", "row count")
+CONTEXTUAL = ("context_service", "context_user", "context_volume")  # made by exchanging cells; the others are attacks
+NETWORK_LOGS = ("zeek_008", "zeek_010")
+SPOKEN = {"untrained, knn": "untrained encoder, kNN", "untrained, mahalanobis": "untrained encoder, Mahalanobis"}
 CLASSIFIERS = ("linear", "trees", "scratch")
 PRETRAINED = tuple(f"{task}, {way}" for task in ("contrastive", "masked", "denoising") for way in ("frozen", "tuned"))
 LABELS = 100  # of the label-efficiency curve: enough to learn from, few enough to be given by hand
@@ -59,8 +61,14 @@ def headlines(read: Callable[[str], pd.DataFrame] = published_results) -> dict[s
     Raises:
         FileNotFoundError: an experiment has no results.
     """
-    events = read("simulated_detection").query("anomaly_type == 'all'")
+    simulated = read("simulated_detection").replace({"method": SPOKEN})
+    events = simulated[simulated["anomaly_type"] == "all"]
     events = events.pivot(index="seed", columns="method", values="average_precision")
+    outside = (
+        read("table_detection")
+        .replace({"method": SPOKEN})
+        .pivot_table(index="table", columns="method", values="roc_auc")
+    )
     detection = read("detection")
     auc, precision = (
         detection.pivot_table(index="table", columns="method", values=v) for v in ("roc_auc", "average_precision")
@@ -72,17 +80,22 @@ def headlines(read: Callable[[str], pd.DataFrame] = published_results) -> dict[s
     probe = read("embedding_quality").pivot_table(index="log", columns="task", values="probe")
     dirty = read("robustness").query("setting == 'contamination 5%'")
     dirty = dirty.pivot(index="seed", columns="method", values="average_precision")
+    masked, explained = ["masked, likelihood"], read("explanations")
     return {
-        "contrastive": duel(events, ["contrastive, mahalanobis"], [*DETECTORS, "untrained, mahalanobis"]),
-        "masked": duel(events, ["masked, likelihood"], DETECTORS),
-        "denoising": duel(events, ["denoising, likelihood"], DETECTORS),
-        "heads": duel(_heads(read("pretext_ablation")), ["a hidden layer"], ["linear heads"]),
+        "contrastive": duel(events, ["contrastive, mahalanobis"], _untaught(events)),
+        "masked": duel(events, masked, _untaught(events)),
+        "attacks": duel(_by_type(simulated, contextual=False), masked, _untaught(events)),
+        "contextual": duel(_by_type(simulated, contextual=True), masked, _untaught(events)),
+        "denoising": duel(events, ["denoising, likelihood"], _untaught(events)),
+        "outside": duel(outside, masked, _untaught(outside)),
+        "network": duel(outside.loc[list(NETWORK_LOGS)], masked, _untaught(outside)),
         "training": duel(*_training(read("training_ablation"))),
         "labels": duel(attack, PRETRAINED, CLASSIFIERS),
         "probe": duel(probe, ["contrastive", "masked", "denoising"], ["columns", "untrained"]),
         "auc": duel(auc, ["combined"], rivals),
         "precision": duel(precision, ["combined"], rivals),
-        "explained": duel(_explained(read("explanations")), ["repair"], ["rarest value"]),
+        "explained": duel(_explained(explained, "exchanged"), ["repair"], ["rarest value"]),
+        "scenario": duel(_explained(explained, "scenario"), ["repair"], ["rarest value"]),
         "dirty": duel(dirty, ["combined"], ["kNN", "isolation forest"]),
     }
 
@@ -102,10 +115,18 @@ def duel(values: pd.DataFrame, learned: Sequence[str], simple: Sequence[str]) ->
     return Headline(str(ours), float(mean[ours]), str(theirs), float(mean[theirs]), ahead, len(values))
 
 
-def _heads(ablation: pd.DataFrame) -> pd.DataFrame:
-    masked = ablation[ablation["task"] == "masked"]
-    wide = masked.pivot(index="seed", columns="setting", values="average_precision")
-    return wide.rename(columns={"hidden 256": "a hidden layer", "default": "linear heads"})
+def _untaught(wide: pd.DataFrame) -> list[str]:
+    """The methods that learn no representation: counts, distances on the columns, and an encoder with random weights.
+
+    Whatever is trained is named "task, score"; ``combined`` holds trained members.
+    """
+    return [m for m in wide if m.startswith("untrained") or ("," not in m and is_rival(m))]
+
+
+def _by_type(rows: pd.DataFrame, contextual: bool) -> pd.DataFrame:
+    """ROC-AUC as a mean over the types of anomaly, each type counting alike: a row per seed, a column per method."""
+    chosen = rows["anomaly_type"].isin(CONTEXTUAL) if contextual else ~rows["anomaly_type"].isin(["all", *CONTEXTUAL])
+    return rows[chosen].pivot_table(index="seed", columns="method", values="roc_auc")
 
 
 def _training(ablation: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -118,9 +139,9 @@ def _training(ablation: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str
     return wide, ["masked, trained longer"], [str(name) for name in simple]
 
 
-def _explained(cases: pd.DataFrame) -> pd.DataFrame:
-    """Share of exchanged fields that are among the first two named."""
-    cases = cases[(cases["set"] == "exchanged") & (cases["group"] == "all")].dropna(subset="top2")
+def _explained(cases: pd.DataFrame, which: str) -> pd.DataFrame:
+    """Share of altered fields that are among the first two named, in one set of cases."""
+    cases = cases[(cases["set"] == which) & (cases["group"] == "all")].dropna(subset="top2")
     share = cases.assign(share=cases["top2"] / cases["cases"])
     names = {"counterfactual": "repair", "marginal nats": "rarest value"}
     return share.pivot(index="seed", columns="method", values="share").rename(columns=names)

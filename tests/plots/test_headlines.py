@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from ocsf_ssl_lib.plots.headlines import duel, headlines
+from ocsf_ssl_lib.plots.headlines import CONTEXTUAL, duel, headlines
 from ocsf_ssl_lib.plots.results import published_results
 
 VALUES = pd.DataFrame(
@@ -37,7 +37,8 @@ def test_published_headlines_are_means_over_the_logs_of_each_experiment() -> Non
     results = published_results("simulated_detection").query("anomaly_type == 'all'")
     mean = results.groupby("method")["average_precision"].mean()
     assert rows["masked"].learned_mean == pytest.approx(mean["masked, likelihood"])
-    assert rows["masked"].simple_mean == pytest.approx(mean[["kNN", "LOF", "isolation forest"]].max())
+    simple = [m for m in mean.index if "," not in m and m != "combined"] + ["untrained, knn", "untrained, mahalanobis"]
+    assert rows["masked"].simple_mean == pytest.approx(mean[simple].max())
     assert rows["auc"].places == published_results("detection")["table"].nunique()
     assert all(0 < row.simple_mean < 1 and 0 < row.learned_mean < 1 for row in rows.values())
 
@@ -45,6 +46,26 @@ def test_published_headlines_are_means_over_the_logs_of_each_experiment() -> Non
 def test_no_part_of_ours_counts_as_a_simple_method() -> None:
     for key, row in headlines().items():
         assert not row.simple.startswith(("part", "without", "combined", "masked", "denoising", "contrastive")), key
+
+
+def test_attacks_and_contextual_types_are_means_over_their_types_alone() -> None:
+    rows = headlines()
+    auc = published_results("simulated_detection").query("method == 'masked, likelihood'")
+    auc = auc.groupby("anomaly_type")["roc_auc"].mean().drop("all")
+    assert len(auc) == 10
+    assert rows["contextual"].learned_mean == pytest.approx(auc[list(CONTEXTUAL)].mean())
+    assert rows["attacks"].learned_mean == pytest.approx(auc.drop(list(CONTEXTUAL)).mean())
+    assert rows["attacks"].places == rows["contextual"].places == rows["masked"].places
+
+
+def test_the_tables_from_outside_are_there_and_the_network_logs_among_them() -> None:
+    rows = headlines()
+    auc = (
+        published_results("table_detection").query("method == 'masked, likelihood'").groupby("table")["roc_auc"].mean()
+    )
+    assert (rows["outside"].places, rows["outside"].learned_mean) == (len(auc), pytest.approx(auc.mean()))
+    assert (rows["network"].places, rows["network"].learned_mean) == (2, pytest.approx(auc.filter(like="zeek").mean()))
+    assert all("," not in rows[key].simple or "untrained" in rows[key].simple for key in ("outside", "network"))
 
 
 def test_experiments_are_read_by_name() -> None:
@@ -55,4 +76,11 @@ def test_experiments_are_read_by_name() -> None:
         return published_results(name)
 
     headlines(read)
-    assert {"detection", "label_efficiency", "explanations", "robustness", "training_ablation"} <= set(asked)
+    assert {
+        "detection",
+        "table_detection",
+        "label_efficiency",
+        "explanations",
+        "robustness",
+        "training_ablation",
+    } <= set(asked)
