@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ocsf_ssl_lib.encoder import ResNetBlock
@@ -50,6 +50,8 @@ class FastBlock(ResNetBlock):
     def _applies_to(self, x: Tensor) -> bool:
         if not (self.training and self.dropout.p < 1 and x.ndim == 2):
             return False
+        if type(self.norm) is not nn.LayerNorm or type(self.dropout) is not nn.Dropout:
+            return False  # somebody put in another part: the formulas below are those of these two
         if torch.is_autocast_enabled("cpu") and self.dtype == torch.float32:
             return False  # who asks for autocast wants half precision
         return all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (x, self.linear1.weight))

@@ -145,6 +145,20 @@ def test_dropout_of_everything_runs_plain() -> None:
     assert "_Block" not in type(out.grad_fn).__name__
 
 
+@pytest.mark.parametrize(
+    ("part", "other"), [("norm", nn.BatchNorm1d(8)), ("norm", nn.RMSNorm(8)), ("dropout", nn.AlphaDropout(0.0))]
+)
+def test_a_block_with_another_part_runs_plain(part: str, other: nn.Module) -> None:
+    block = ResNetBlock(8, dropout=0.0).train()
+    setattr(block, part, other)
+    x = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    plain = block(x)
+    with fast_step(block):
+        fast = block(x)
+    torch.testing.assert_close(fast, plain, rtol=0, atol=0)
+    assert type(fast.grad_fn) is type(plain.grad_fn)
+
+
 def test_bf16_stays_fast_under_autocast_and_gives_float32() -> None:
     block = ResNetBlock(8, 0.0)
     with fast_step(block, "bf16"), torch.autocast("cpu", torch.bfloat16):
