@@ -195,7 +195,11 @@ def _judge(name: str, column: pd.Series, *, is_event_time: bool) -> tuple[str, s
             f"free text: {length:.0f} characters on average, {len(counts)} values in {known} rows",
         )
     kind = "identity of a user, host or service" if is_entity else "text"
-    return "categorical", f"{kind}: {len(counts)} values"
+    return "categorical", f"{kind}: {_number_of_values(counts)}"
+
+
+def _number_of_values(counts: pd.Series) -> str:
+    return "1 value" if len(counts) == 1 else f"{len(counts)} values"
 
 
 def _judge_number(lower: str, counts: pd.Series, once: float, limit: float) -> tuple[str, str]:
@@ -210,10 +214,10 @@ def _judge_number(lower: str, counts: pd.Series, once: float, limit: float) -> t
             return "dropped", f"identifier: {once:.0%} of its values occur once"
         if counts.iloc[:MANY_VALUES].sum() < counts.sum() / 2:
             return "dropped", f"identifier: {len(counts)} values, none of them common"
-        return "categorical", f"code by its name: {len(counts)} values"
+        return "categorical", f"code by its name: {_number_of_values(counts)}"
     if whole and len(counts) <= FEW_INTEGERS:
-        return "categorical", f"whole numbers with {len(counts)} values"
-    return "numerical", f"quantity: {len(counts)} values"
+        return "categorical", f"whole numbers with {_number_of_values(counts)}"
+    return "numerical", f"quantity: {_number_of_values(counts)}"
 
 
 def _share_of_numbers(column: pd.Series) -> float:

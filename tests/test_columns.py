@@ -41,6 +41,10 @@ def test_a_column_that_says_nothing_is_dropped_with_the_reason(name: str, column
     assert reason in why
 
 
+def test_one_value_beside_gaps_is_counted_in_the_singular() -> None:
+    assert verdict(["AWS", None] * (N // 2), "cloud.provider") == ("categorical", "text: 1 value")
+
+
 def test_free_text_is_dropped() -> None:
     texts = [f"user {i % 150} " + "did something that takes many words to tell, " * 3 for i in range(N)]
     role, why = verdict(texts, "message")
