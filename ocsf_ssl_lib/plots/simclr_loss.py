@@ -180,9 +180,9 @@ def ablation(results: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(results["method"]))
     looks = (
-        ("columns", "no deep learning", 0.0, GREEN, "D"),
-        ("mahalanobis", "embeddings, Mahalanobis", -0.15, BLUE, "o"),
-        ("knn", "embeddings, kNN", 0.15, VERMILION, "X"),
+        ("columns", "method of scikit-learn", 0.0, GREEN, "D"),
+        ("mahalanobis", "Mahalanobis distance", -0.15, BLUE, "o"),
+        ("knn", "kNN, 5 neighbours", 0.15, VERMILION, "X"),
     )
     fig, axes = subplots(2, 1, height=6.8, sharey=True)
     chances = {"roc_auc": 0.5, "average_precision": results["prevalence"].mean()}
