@@ -15,13 +15,13 @@ import pyarrow.json as pj
 
 from ocsf_ssl_lib.events._flatten import MAX_LEAVES, Chunk, Values, flatten_arrow
 from ocsf_ssl_lib.events._json_text import EXACT
-from ocsf_ssl_lib.events._scan import CLASS
+from ocsf_ssl_lib.events._scan import CLASS, MAX_LEVELS
 
 __all__ = ["ArrowParser"]
 
 SAMPLES = (200, 1000)  # lines parsed first to learn the types, so that only they are parsed twice
 MANY_LEAVES = 400  # in a sample, more and more than half as many as lines: keys that do not repeat
-LONG_LINE, MAX_BRACKETS = 2048, 256  # bytes, brackets in a line: Arrow's parser crashes on deep nesting
+LONG_LINE = 2 * MAX_LEVELS  # bytes: a shorter line has no room for more levels
 NULL_IN_LIST = re.compile(rb"[\[,]\s*null\s*[,\]]")
 FAILED_ROW = re.compile(r"in row (\d+)")
 
@@ -51,7 +51,7 @@ class ArrowParser:
     def _filled(self, lines: list[bytes]) -> tuple[Chunk | None, int | None]:
         for place, line in enumerate(lines):
             # A line that is only `null` crashes Arrow's parser (seen with 26.0), and so does deep nesting.
-            if line[:1] != b"{" or (len(line) > LONG_LINE and line.count(b"{") + line.count(b"[") > MAX_BRACKETS):
+            if line[:1] != b"{" or (len(line) > LONG_LINE and line.count(b"{") + line.count(b"[") > MAX_LEVELS):
                 return None, place
         if self._known is None:
             for sample in SAMPLES:

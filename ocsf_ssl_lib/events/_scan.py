@@ -11,14 +11,18 @@ import json
 import re
 from typing import Any
 
-__all__ = ["Scanner"]
+__all__ = ["MAX_LEVELS", "Scanner"]
 
 # Between records: white space, commas, byte order marks, and the record separator of JSON text sequences (RFC 7464).
 BETWEEN = re.compile("[ \t\r\n,\ufeff\x1e]*")
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
 UNDECODED = re.compile("[\udc80-\udcff]")
 LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+WHITE = re.compile(r"[ \t\r\n]*")
 CLASS = "class_uid"
+# Python 3.11 parses some 900 levels, 3.12 ten thousand. What comes after calls itself for each level: far below both.
+MAX_LEVELS = 256
+TOO_DEEP = f"nested too deeply (over {MAX_LEVELS} levels)"
 
 PYTHON_WORDS = {"None": "null", "True": "true", "False": "false", "undefined": "null", "nan": "null", "inf": "null"}
 KINDS = {str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
@@ -78,7 +82,7 @@ class Scanner:
                 value, end = self._decoder.raw_decode(text, position)
             except RecursionError:
                 end = self._after_bad(text, position) or len(text)
-                self.rejected.append((self.line, "nested too deeply (over about 900 levels)"))
+                self.rejected.append((self.line, TOO_DEEP))
             except json.JSONDecodeError as error:
                 resume = self._after_bad(text, position)
                 # A text that ends before the record does says nothing against the record yet.
@@ -86,7 +90,7 @@ class Scanner:
                 if first == "{" and not final and (resume is None or ran_out):
                     return events, lines, text[position:]
                 end = len(text) if resume is None else resume
-                self._refuse(text, position, error.pos, error.msg, resume)
+                self._refuse(text, position, _place(text, error), error.msg, resume)
             except ValueError as error:  # an integer of more digits than Python converts
                 end = self._after_bad(text, position) or len(text)
                 self.rejected.append((self.line, f"a number too long to read ({str(error).split(';')[0]})"))
@@ -95,6 +99,8 @@ class Scanner:
                 if not clean and (undecoded := UNDECODED.search(raw)):
                     byte = ord(undecoded.group()) - 0xDC00
                     self.rejected.append((self.line, f"not UTF-8 (byte 0x{byte:02x}): convert the file to UTF-8"))
+                elif raw.count("{") + raw.count("[") > MAX_LEVELS and _is_too_deep(value):
+                    self.rejected.append((self.line, TOO_DEEP))
                 elif type(value) is not dict:
                     self.rejected.append((self.line, f"{KINDS[type(value)]} ({raw[:40]}), not an event object"))
                 else:
@@ -142,13 +148,31 @@ class Scanner:
         self.rejected.append((line, f"{_fault(text, start, at, message)}, at column {column}{began}"))
 
 
+def _is_too_deep(value: Any) -> bool:
+    """Say whether objects and lists are nested in more than `MAX_LEVELS`, without calling itself for each level."""
+    layer = [value]
+    for _ in range(MAX_LEVELS):
+        members = (one for nest in layer for one in (nest.values() if type(nest) is dict else nest))
+        layer = [one for one in members if type(one) is dict or type(one) is list]
+        if not layer:
+            return False
+    return True
+
+
+def _place(text: str, error: json.JSONDecodeError) -> int:
+    """Where a record is at fault: for a trailing comma the bracket after it, which Python names before 3.13."""
+    if error.msg.startswith("Illegal trailing comma"):
+        return WHITE.match(text, error.pos + 1).end()  # type: ignore[union-attr]
+    return error.pos
+
+
 def _fault(text: str, start: int, at: int, message: str) -> str:
     """What is wrong at a position, as a person would say it."""
     here = text[at : at + 20]
     sign = here[:1]
     before = text[start:at].rstrip()[-1:]
     word = next((word for word in PYTHON_WORDS if here.startswith(word)), None)
-    if message.startswith("Illegal trailing comma") or (sign in ("}", "]") and before == ","):
+    if sign in ("}", "]") and before == ",":
         return f"trailing comma: remove the comma before {sign!r}"
     if sign == "," and before == ",":
         return "two commas in a row"

@@ -93,7 +93,8 @@ def test_other_unicode_encodings_are_recoded(encoding: str) -> None:
         ('{"a": null, "b": {}}', "without any value"),
         ("\0\0\0", "not JSON"),
         ('{"a": ' + "9" * 5000 + "}", "a number too long"),
-        ('{"a":' * 2000 + "1" + "}" * 2000, "nested too deeply"),
+        *(('{"a":' * depth + "1" + "}" * depth, "nested too deeply") for depth in (257, 600, 2000, 20000)),
+        ('{"a":' + "[" * 256 + "]" * 256 + "}", "nested too deeply"),
         ("[" * 30000 + "]" * 30000 + "x", "not JSON"),
     ],
 )
@@ -109,6 +110,33 @@ def test_a_bad_record_costs_only_itself_and_is_named(
     assert reason in events.rejected["reason"].iloc[0]
     with pytest.raises(InputError, match="line 51"):
         read(good + bad + "\n" + good, on_error="raise")
+
+
+@pytest.mark.parametrize("broken", ['{"a": 1,}', '{"a": 1,\n  }'])
+def test_trailing_comma_is_named_alike_by_every_python(broken: str) -> None:
+    """Python 3.13 points at the comma, earlier ones at the bracket after it."""
+
+    def refuse(text: str, position: int) -> None:
+        raise json.JSONDecodeError("Illegal trailing comma before end of object", text, text.index(","))
+
+    here, newest = _scan.Scanner(), _scan.Scanner()
+    newest._decoder.raw_decode = refuse  # type: ignore[assignment]
+    for scanner in (here, newest):
+        scanner.scan(broken, final=True)
+    assert newest.rejected == here.rejected
+    assert "trailing comma: remove the comma before '}'" in here.rejected[0][1]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("deep", ['{"a":' * 256 + "1" + "}" * 256, '{"a":' + "[" * 255 + "]" * 255 + "}"])
+def test_deepest_nesting_allowed_is_read_and_many_brackets_are_not_deep(
+    deep: str, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_lines, "ATTEMPTS", 32 if fast else 0)
+    wide = json.dumps({"a": [[0]] * 1000, "b": "[" * 1000})
+    events = read("\n".join([deep, wide, deep]))
+    assert events.rejected.empty
+    assert len(events.frame) == 3
 
 
 def test_bytes_that_are_not_utf8_are_refused_with_their_line() -> None:
