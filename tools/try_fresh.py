@@ -1,11 +1,12 @@
 """Run notebooks as a stranger does.
 
-    python tools/try_fresh.py [notebook ...]
+    python tools/try_fresh.py [--like tools/colab.txt] [notebook ...]
 
-Builds the wheel, makes an environment that holds Jupyter's runner and nothing else, and runs each notebook (default:
-all) from top to bottom in an empty folder, on the CPU. The notebook's first cell installs the package: here the
-wheel, on Colab the repository. The time is compared with what the chapter promises: wall clock, or the processor's
-time where that is less, since a machine that others use too is no fault of the chapter's.
+Builds the wheel, makes an environment that holds Jupyter's runner and nothing else, or the packages of a file, and
+runs each notebook (default: all) from top to bottom in an empty folder, on the CPU. The notebook's first cell installs
+the package: here the wheel, on Colab the repository. It must leave what is there already as it is: Colab's kernel has
+imported some of it before any cell runs. The time is compared with what the chapter promises: wall clock, or the
+processor's time where that is less, since a machine that others use too is no fault of the chapter's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,12 +87,25 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def make_environment(folder: Path) -> Path:
-    """Make an environment with Jupyter's runner alone; return its Python."""
+def make_environment(folder: Path, packages: Sequence[str] = JUPYTER) -> Path:
+    """Make an environment with these packages, by default Jupyter's runner alone; return its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *JUPYTER], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
+
+
+def installed_versions(python: Path) -> dict[str, str]:
+    """Return the version of every package in an environment."""
+    command = [str(python), "-m", "pip", "list", "--format", "json"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {package["name"]: package["version"] for package in json.loads(listed)}
+
+
+def replaced(before: dict[str, str], after: dict[str, str]) -> str:
+    """Name the packages whose version has changed or that are gone: ``numpy 2.0.2 -> 2.4.6``, or "" if none has."""
+    pairs = [(name, old, after.get(name, "gone")) for name, old in before.items()]
+    return ", ".join(f"{name} {old} -> {new}" for name, old, new in pairs if old != new)
 
 
 def _processor_seconds() -> float:
@@ -118,16 +133,20 @@ def execute(python: Path, notebook: dict, folder: Path, wheel: Path) -> tuple[fl
     return time.perf_counter() - started, _processor_seconds() - before, error
 
 
-def run_all(notebooks: list[Path], folder: Path) -> list[Run]:
+def run_all(notebooks: list[Path], folder: Path, packages: Sequence[str] = JUPYTER) -> list[Run]:
     """Run notebooks one after the other in one new environment, and print what each took."""
     wheel = build_wheel(folder / "dist")
-    python = make_environment(folder / "env")
+    python = make_environment(folder / "env", packages)
     runs = []
     for path in notebooks:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         if not runs:
             first = notebook | {"cells": notebook["cells"][:1]}
-            runs.append(Run("(first cell)", None, *execute(python, first, folder / "first", wheel)))
+            there = installed_versions(python)
+            seconds, busy, error = execute(python, first, folder / "first", wheel)
+            if not error and (changed := replaced(there, installed_versions(python))):
+                error = f"it replaced packages that a running kernel may have imported: {changed}"
+            runs.append(Run("(first cell)", None, seconds, busy, error))
         runs.append(Run(path.stem, promised_seconds(notebook), *execute(python, notebook, folder / path.stem, wheel)))
         for run in runs[-2:] if len(runs) == 2 else runs[-1:]:
             promise = "-" if run.promised is None else f"{run.promised:.0f}"
@@ -141,10 +160,13 @@ def main() -> int:
     """Run, print, and return 1 when a notebook failed or took much longer than promised."""
     parser = argparse.ArgumentParser(description="Run notebooks in an environment of their own.")
     parser.add_argument("notebook", nargs="*", type=Path, help="default: all")
-    chosen = [path.resolve() for path in parser.parse_args().notebook]
+    parser.add_argument("--like", type=Path, help="requirements of the environment; default: Jupyter's runner alone")
+    given = parser.parse_args()
+    chosen = [path.resolve() for path in given.notebook]
+    packages = JUPYTER if given.like is None else ("--requirement", str(given.like.resolve()))
     folder = Path(tempfile.mkdtemp(prefix="ocsf-fresh-"))
     try:
-        runs = run_all(chosen or sorted((ROOT / "notebooks").glob("*.ipynb")), folder)
+        runs = run_all(chosen or sorted((ROOT / "notebooks").glob("*.ipynb")), folder, packages)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for run in runs:

@@ -1,13 +1,16 @@
-"""What a chapter promises to take is read from its box, and every chapter promises something that can be read."""
+"""What a chapter promises to take is read from its box; its first cell leaves what is installed as it is."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from chapters import ROOT
-from try_fresh import Run, promised_seconds
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from try_fresh import Run, promised_seconds, replaced
 
 
 def _notebook(*texts: str) -> dict:
@@ -47,3 +50,21 @@ def test_run_is_late_only_well_beyond_its_promise() -> None:
     assert Run("a", 60, 200, 200).late
     assert not Run("a", 60, 200, 50).late, "the machine was busy with something else"
     assert not Run("a", None, 2000, 2000).late
+
+
+def test_package_that_was_replaced_or_removed_is_named_and_a_new_one_is_not() -> None:
+    before = {"numpy": "2.0.2", "pandas": "2.2.2", "scipy": "1.16.3"}
+    after = {"numpy": "2.4.6", "pandas": "2.2.2", "skops": "0.16.0"}
+    assert replaced(before, after) == "numpy 2.0.2 -> 2.4.6, scipy 1.16.3 -> gone"
+    assert replaced(before, before | {"skops": "0.16.0"}) == ""
+
+
+def test_versions_of_colab_are_in_the_ranges_of_the_package_so_that_the_first_cell_keeps_them() -> None:
+    lines = (ROOT / "tools" / "colab.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    colab = {canonicalize_name(name): version for name, version in pinned.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {canonicalize_name(one.name): one.specifier for one in map(Requirement, project["dependencies"])}
+    assert needed.keys() - colab.keys() == {"skops"}, "what the first cell has to install"
+    outside = {name: colab[name] for name in needed.keys() & colab.keys() if colab[name] not in needed[name]}
+    assert outside == {}
