@@ -21,7 +21,7 @@ __all__ = ["ArrowParser"]
 
 SAMPLES = (200, 1000)  # lines parsed first to learn the types, so that only they are parsed twice
 MANY_LEAVES = 400  # in a sample, more and more than half as many as lines: keys that do not repeat
-LONG_LINE = 2 * MAX_LEVELS  # bytes: a shorter line has no room for more levels
+LONG_LINE, MAX_BRACKETS = 2048, 256  # bytes, brackets in a line: Arrow's parser crashes on deep nesting
 NULL_IN_LIST = re.compile(rb"[\[,]\s*null\s*[,\]]")
 FAILED_ROW = re.compile(r"in row (\d+)")
 
@@ -51,7 +51,7 @@ class ArrowParser:
     def _filled(self, lines: list[bytes]) -> tuple[Chunk | None, int | None]:
         for place, line in enumerate(lines):
             # A line that is only `null` crashes Arrow's parser (seen with 26.0), and so does deep nesting.
-            if line[:1] != b"{" or (len(line) > LONG_LINE and line.count(b"{") + line.count(b"[") > MAX_LEVELS):
+            if line[:1] != b"{" or (len(line) > LONG_LINE and line.count(b"{") + line.count(b"[") > MAX_BRACKETS):
                 return None, place
         if self._known is None:
             for sample in SAMPLES:
@@ -82,6 +82,8 @@ class ArrowParser:
         for schema in (self._known, None) if self._known is not None else (None,):
             try:
                 table = _read_json(block, schema)
+                if _is_too_deep(table.schema):  # before anything calls itself for each level
+                    return None, None
                 plain = _plain(table.schema, widest)
                 if plain is None:
                     self.too_wide = True
@@ -165,6 +167,21 @@ def _inexact(table: pa.Table) -> bool:
         return not exact
 
     return any(walk(_one(column)) for column in table.columns)
+
+
+def _is_too_deep(schema: pa.Schema) -> bool:
+    """Say whether an event is nested in more than `MAX_LEVELS`, itself the first: the careful reader refuses it."""
+    layer = [field.type for field in schema]
+    for _ in range(MAX_LEVELS):
+        layer = [kind for kind in layer if pa.types.is_nested(kind)]
+        if not layer:
+            return False
+        layer = [one for kind in layer for one in _inside(kind)]
+    return True
+
+
+def _inside(kind: pa.DataType) -> list[pa.DataType]:
+    return [field.type for field in kind] if pa.types.is_struct(kind) else [kind.value_type]
 
 
 def _has_envelope(schema: pa.Schema) -> bool:

@@ -21,7 +21,7 @@ LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 WHITE = re.compile(r"[ \t\r\n]*")
 CLASS = "class_uid"
 # Python 3.11 parses some 900 levels, 3.12 ten thousand. What comes after calls itself for each level: far below both.
-MAX_LEVELS = 256
+MAX_LEVELS = 128
 TOO_DEEP = f"nested too deeply (over {MAX_LEVELS} levels)"
 
 PYTHON_WORDS = {"None": "null", "True": "true", "False": "false", "undefined": "null", "nan": "null", "inf": "null"}

@@ -18,6 +18,7 @@ from ocsf_ssl_lib.events.read import Events, read_events
 
 A = {"class_uid": 3002, "user": {"name": "ada"}}
 B = {"class_uid": 4001, "user": {"name": "bob"}}
+LEVELS = _scan.MAX_LEVELS
 LINES = "".join(json.dumps(one) + "\n" for one in (A, B))
 
 
@@ -93,8 +94,8 @@ def test_other_unicode_encodings_are_recoded(encoding: str) -> None:
         ('{"a": null, "b": {}}', "without any value"),
         ("\0\0\0", "not JSON"),
         ('{"a": ' + "9" * 5000 + "}", "a number too long"),
-        *(('{"a":' * depth + "1" + "}" * depth, "nested too deeply") for depth in (257, 600, 2000, 20000)),
-        ('{"a":' + "[" * 256 + "]" * 256 + "}", "nested too deeply"),
+        *(('{"a":' * depth + "1" + "}" * depth, "nested too deeply") for depth in (LEVELS + 1, 340, 600, 2000, 20000)),
+        *(('{"a":' + "[" * depth + "]" * depth + "}", "nested too deeply") for depth in (LEVELS, 900, 5000)),
         ("[" * 30000 + "]" * 30000 + "x", "not JSON"),
     ],
 )
@@ -128,7 +129,9 @@ def test_trailing_comma_is_named_alike_by_every_python(broken: str) -> None:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("deep", ['{"a":' * 256 + "1" + "}" * 256, '{"a":' + "[" * 255 + "]" * 255 + "}"])
+@pytest.mark.parametrize(
+    "deep", ['{"a":' * LEVELS + "1" + "}" * LEVELS, '{"a":' + "[" * (LEVELS - 1) + "]" * (LEVELS - 1) + "}"]
+)
 def test_deepest_nesting_allowed_is_read_and_many_brackets_are_not_deep(
     deep: str, fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
