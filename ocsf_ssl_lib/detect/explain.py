@@ -167,8 +167,6 @@ class _Said:
         self.names = prep.numerical_names_ + prep.categorical_names_
         self.d_num = len(prep.numerical_names_)
         self.nats, self.alone, self.units = nats.cpu().numpy(), alone.cpu().numpy(), units
-        above = np.where(units > 0, units, 0.0)
-        self.share = above / np.maximum(above.sum(axis=1, keepdims=True), 1e-12)
         self.ids, self.probability = expected.ids.cpu().numpy(), expected.probability.cpu().numpy()
         self.mass = expected.mass.cpu().numpy()
         self.ends = [_in_units(prep, end.cpu().numpy()) for end in (expected.low, expected.high)]
@@ -185,7 +183,6 @@ class _Said:
             nats=float(self.nats[row, column]),
             marginal_nats=float(self.alone[row, column]),
             units=float(self.units[row, column]),
-            share=float(self.share[row, column]),
             repaired_nats=repaired,
         )
 

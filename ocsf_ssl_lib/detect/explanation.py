@@ -66,7 +66,6 @@ class ExplainedCell:
         nats: surprise given the other fields.
         marginal_nats: surprise of the value on its own, whatever the other fields are.
         units: ``nats`` above the column's mean, in standard deviations, both among reference events.
-        share: ``units``, where they are positive, divided by their sum over all fields; says nothing of the order.
         repaired_nats: surprise of the whole event, in nats, if this field held what was expected. The fields for which
             it was tried come first, the least of these first; the others, with None, follow by ``units``.
     """
@@ -78,7 +77,6 @@ class ExplainedCell:
     nats: float
     marginal_nats: float
     units: float
-    share: float
     repaired_nats: float | None = None
 
     @property
@@ -204,7 +202,7 @@ class Explanations:
         """One line per field named.
 
         ``row``: of the event, from 0; ``rank``: of the field in it, from 1. ``column``, ``value``, ``state``, ``nats``,
-        ``marginal_nats``, ``units``, ``share`` and ``repaired_nats`` are those of ``ExplainedCell``; ``expected`` and
+        ``marginal_nats``, ``units`` and ``repaired_nats`` are those of ``ExplainedCell``; ``expected`` and
         ``probability`` those of the first thing expected. ``taken_out`` says what the ranks are made of: the nats that
         the repair of this field takes out of the surprise of the whole event (its ``nats`` minus ``repaired_nats``),
         the most first; NaN where it was not tried.
@@ -216,7 +214,7 @@ class Explanations:
                 line = {"row": event.row, "rank": rank, "column": cell.column, "value": cell.value, "state": cell.state}
                 line |= {"expected": best and best.text, "probability": best and best.probability}
                 line |= {"taken_out": event.taken_out(cell)}
-                names = ("nats", "marginal_nats", "units", "share", "repaired_nats")
+                names = ("nats", "marginal_nats", "units", "repaired_nats")
                 lines.append(line | {name: getattr(cell, name) for name in names})
         return pd.DataFrame(lines, columns=TABLE_COLUMNS)
 
@@ -250,7 +248,7 @@ class Explanations:
 
 
 TABLE_COLUMNS = ["row", "rank", "column", "value", "state", "expected", "probability", "taken_out"]
-TABLE_COLUMNS += ["nats", "marginal_nats", "units", "share", "repaired_nats"]
+TABLE_COLUMNS += ["nats", "marginal_nats", "units", "repaired_nats"]
 
 
 def _text(value: Value) -> str:
