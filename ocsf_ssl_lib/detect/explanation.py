@@ -145,7 +145,7 @@ class ExplainedEvent:
 
     @property
     def sentence(self) -> str:
-        """Why it is unusual: the repair that would put it right, and the strongest member, which leads if need be."""
+        """The repair that would put it right, and the strongest member, which leads where the fields are ordinary."""
         if self.strongest is None:
             return self._repair()
         if not self.has_ordinary_fields:
