@@ -56,7 +56,7 @@ def table_differences(results: pd.DataFrame, figure: str = "roc_auc") -> Figure:
     best = wide[[m for m in wide if is_rival(m)]].max(axis=1)
     shown = {
         "kNN, quantile": (MUTED, MARKERS[2]),
-        "PCA, quantile": (BLUE, MARKERS[1]),
+        "Mahalanobis, quantile": (BLUE, MARKERS[1]),
         "combined": (ACCENT, MARKERS[0]),
     }
     order = (wide["combined"] - best).sort_values().index

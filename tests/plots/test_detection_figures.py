@@ -11,12 +11,12 @@ from ocsf_ssl_lib.plots.detection import mean_ranks, member_nats, members_left_o
 @pytest.fixture
 def results() -> pd.DataFrame:
     figures = {
-        ("easy", "PCA, quantile"): 0.9,
+        ("easy", "Mahalanobis, quantile"): 0.9,
         ("easy", "kNN, quantile"): 0.8,
         ("easy", "combined"): 0.85,
         ("easy", "without: forest"): 0.80,
         ("easy", "without: linear"): 0.86,
-        ("hard", "PCA, quantile"): 0.5,
+        ("hard", "Mahalanobis, quantile"): 0.5,
         ("hard", "kNN, quantile"): 0.6,
         ("hard", "combined"): 0.7,
         ("hard", "without: forest"): 0.70,
