@@ -33,7 +33,9 @@ CELL = 40  # characters of a value in the table
 def explain(
     paths: Paths,
     model: Annotated[Path, typer.Option("--model", "-m", help="Folder that 'train' wrote.")],
-    top: Annotated[int | None, typer.Option(min=1, help=f"So many of the most unusual events. [default: {TOP}]")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help=f"So many of the most unusual events; {TOP} if nothing is said.")
+    ] = None,
     row: Annotated[int | None, typer.Option(min=0, help="This event alone: its row, as 'score' gives it.")] = None,
     uid: Annotated[str | None, typer.Option("--id", help=f"This event alone: its {KEY}.")] = None,
     output: Annotated[

@@ -50,8 +50,8 @@ class OCSFAnomalyDetector(OutlierMixin, BaseEstimator):
         categorical_cols: columns of categories; ``None`` chooses them from the data.
         objective: the pretext task, a name of ``available_ssl_models()``; ``untrained`` keeps the encoder's random
             weights, as a baseline. ``None`` takes that of ``model_config``, or else ``masked``, which ranks best by
-            average precision on simulated events, split by time (``experiments/simulated_detection.py --show``); the tutorial this package
-            grew from has ``contrastive``.
+            average precision on simulated events, split by time
+            (``experiments/simulated_detection.py --show``); the tutorial this package grew from has ``contrastive``.
         score: ``combined`` of nine (see ``CombinedScorer``), which ranks best over many tables
             (``experiments/detection.py --show``); ``likelihood`` or ``typicality`` of the cells, each given the others;
             ``mahalanobis`` or ``knn`` on the embeddings. ``None`` takes ``combined`` where the objective predicts
