@@ -19,10 +19,9 @@ PORT = ExplainedCell(
     nats=6.0,
     marginal_nats=2.0,
     units=5.0,
-    share=0.75,
     repaired_nats=3.0,
 )
-BYTES = ExplainedCell("bytes", 1234567.0, "seen", (Expected(low=10.0, high=None, probability=0.6),), 2, 3, 1, 0.25)
+BYTES = ExplainedCell("bytes", 1234567.0, "seen", (Expected(low=10.0, high=None, probability=0.6),), 2, 3, 1)
 NEAR = NearEvent(1.5, {"port": "443", "bytes": None}, ("port", "bytes"))
 DENSITY = StrongestMember("density", 12.3, "it lies alone")
 EVENT = ExplainedEvent(7, nats=21.0, ordinary_nats=4.0, cells=(PORT, BYTES), neighbours=(NEAR,))

@@ -11,7 +11,7 @@ from ocsf_ssl_lib.plots.style import smallest_text_px, to_svg
 
 
 def cell(column: str, value: str, nats: float, *expected: Expected) -> ExplainedCell:
-    return ExplainedCell(column, value, "seen", expected, nats, 1.0, 2.0, 0.5, 3.0)
+    return ExplainedCell(column, value, "seen", expected, nats, 1.0, 2.0, 3.0)
 
 
 def figure(*cells: ExplainedCell) -> Figure:
