@@ -53,7 +53,8 @@ def _found_and_expected(cell: ExplainedCell) -> str:
         return _readable(cell.text)
     best = cell.expected[0]
     chance = "" if best.probability is None else f" ({best.probability:.0%})"
-    return f"{_readable(cell.text)}, expected {_readable(best.text)}{chance}"
+    found, expected = _readable(cell.text), _readable(best.text)
+    return f"{found}, as expected{chance}" if found == expected else f"{found}, expected {expected}{chance}"
 
 
 def _readable(text: str) -> str:

@@ -129,6 +129,8 @@ def ablation(results: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
             ax.plot(change.mean(), height, marker=MARKERS[4], ms=7, color=VERMILION)
         ax.set_yticks(range(len(rows)), [f"{group}: {setting}" for group, setting in rows])
         ax.set(xlabel=name)
+        ax.margins(x=0.1)  # a tick at the very edge would have half of its label outside the figure
+        ax.locator_params(axis="x", nbins=4)
         ax.invert_yaxis()
         ax.grid(axis="x")
     return fig

@@ -45,3 +45,8 @@ def test_a_value_is_neither_a_formula_nor_longer_than_the_figure() -> None:
 
 def test_an_event_of_which_nothing_can_be_said_gives_a_figure() -> None:
     assert to_svg(figure())
+
+
+def test_a_value_that_was_expected_is_not_written_twice() -> None:
+    fig = figure(cell("host", "b", 0.5, Expected("b", probability=0.6)))
+    assert "b, as expected (60%)" in texts(fig)
