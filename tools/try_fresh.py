@@ -28,6 +28,7 @@ from pathlib import Path
 from chapters import ROOT
 
 JUPYTER = ("nbclient", "ipykernel")
+INSTALLERS = {"pip", "setuptools"}
 TIMEOUT = 900  # seconds for a cell; the first may fetch PyTorch
 
 # A promise is a round figure, and the kernel has to start.
@@ -103,8 +104,11 @@ def installed_versions(python: Path) -> dict[str, str]:
 
 
 def replaced(before: dict[str, str], after: dict[str, str]) -> str:
-    """Name the packages whose version has changed or that are gone: ``numpy 2.0.2 -> 2.4.6``, or "" if none has."""
-    pairs = [(name, old, after.get(name, "gone")) for name, old in before.items()]
+    """Name the packages whose version has changed or that are gone: ``numpy 2.0.2 -> 2.4.6``, or "" if none has.
+
+    The tools that a new environment begins with do not count: no kernel imports them, and PyTorch wants a newer one.
+    """
+    pairs = [(name, old, after.get(name, "gone")) for name, old in before.items() if name not in INSTALLERS]
     return ", ".join(f"{name} {old} -> {new}" for name, old, new in pairs if old != new)
 
 

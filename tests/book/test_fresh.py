@@ -57,6 +57,7 @@ def test_package_that_was_replaced_or_removed_is_named_and_a_new_one_is_not() ->
     after = {"numpy": "2.4.6", "pandas": "2.2.2", "skops": "0.16.0"}
     assert replaced(before, after) == "numpy 2.0.2 -> 2.4.6, scipy 1.16.3 -> gone"
     assert replaced(before, before | {"skops": "0.16.0"}) == ""
+    assert replaced({"setuptools": "65.5.0"}, {"setuptools": "84.2.1"}) == ""
 
 
 def test_versions_of_colab_are_in_the_ranges_of_the_package_so_that_the_first_cell_keeps_them() -> None:
