@@ -6,7 +6,8 @@
 Train on the first 70 % of the time, anomalies included and unlabelled; test once on the rest. All detectors see the
 same features; all that look for neighbours, on the columns or on embeddings, compare with at most
 ``embedding_scores.MAX_REFERENCE`` training rows. Encoders have the size and the rate of the texts this book grew from,
-so that objectives are compared and not options; ``combined`` is the detector as it comes. Seconds are of the processor.
+so that objectives are compared and not options; ``combined`` is the detector as it comes. Seconds are of the
+processor; in rows from before 26 November 2026 they are of the clock.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     python experiments/table_detection.py --show             # prints the table
 
 ``tables.py`` names the files. All detectors see the same features; no table has settings of its own. ``detection.py``
-measures the detector as it comes, with its combined score, against other detectors.
+measures the detector as it comes, with its combined score, against other detectors. Seconds are of the processor; in
+rows from before 26 November 2026 they are of the clock.
 """
 
 from __future__ import annotations
