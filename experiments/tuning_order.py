@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import permutations, product
+from itertools import product
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ from training_ablation import BATCH, ENCODER, EPOCHS, SEEDS, Log, evidence, reac
 
 from ocsf_ssl_lib import OCSFDataset, TrainingConfig, train_self_supervised
 from ocsf_ssl_lib.detect.likelihood_scores import LikelihoodScorer
+from ocsf_ssl_lib.plots.tuning import orders
 
 NAME = "tuning_order"
 GRID: dict[str, tuple[float, ...]] = {
@@ -46,36 +47,16 @@ def run(seed: int, log: Log, learning_rate: float, batch_size: int, d_model: int
     print(f"seed {seed}  rate {learning_rate:g}, batch {batch_size}, width {d_model}: loss {loss:.3f}", flush=True)
 
 
-def tuned(grid: pd.DataFrame, order: tuple[str, ...], start: dict[str, float] = START) -> pd.Series:
-    """The row of one seed's grid that is reached by tuning the options in this order, each by the validation loss."""
-    here = dict(start)
-    for option in order:
-        held = pd.Series({name: value for name, value in here.items() if name != option})
-        tried = grid[(grid[held.index] == held).all(axis=1)]
-        here[option] = tried.loc[tried["validation_loss"].idxmin(), option]
-    return grid[(grid[list(here)] == pd.Series(here)).all(axis=1)].iloc[0]
-
-
 def combinations() -> list[dict[str, float]]:
     """Every combination of the grid."""
     return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
-
-
-def orders(table: pd.DataFrame) -> pd.DataFrame:
-    """What each order reaches on each seed, beside the defaults and the best of the whole grid."""
-    rows = []
-    for seed, grid in table.groupby("seed"):
-        found = {" > ".join(order): tuned(grid, order) for order in permutations(GRID)}
-        found |= {"defaults": tuned(grid, ()), "whole grid": grid.loc[grid["validation_loss"].idxmin()]}
-        rows += [{"seed": seed, "order": order} | row.drop("seed").to_dict() for order, row in found.items()]
-    return pd.DataFrame(rows)
 
 
 def show() -> None:
     """Print means over the seeds, and how often an order finds the best of the grid."""
     table = pd.read_csv(RESULTS / f"{NAME}.csv")
     complete = table.groupby("seed").filter(lambda grid: len(grid) == len(combinations()))
-    found = orders(complete)
+    found = orders(complete, START)
     best = found[found["order"] == "whole grid"].set_index("seed")["validation_loss"]
     found["finds the best"] = found["validation_loss"] <= found["seed"].map(best)
     figures = ["validation_loss", "average_precision", "roc_auc", "finds the best"]

@@ -13,6 +13,7 @@ import torch
 from test_experiments import FOLDER, SMALL, experiment
 
 from ocsf_ssl_lib import Batch, ContrastiveConfig, EncoderConfig, build_model
+from ocsf_ssl_lib.plots.tuning import orders, tuned_in_order
 
 PLAIN = EncoderConfig(d_model=8, num_blocks=1, dropout=0.0)  # so that the order of the rows does not matter
 CARDINALITIES = [9, 9, 9]
@@ -77,13 +78,14 @@ def grid(module: ModuleType) -> pd.DataFrame:
 def test_tuning_one_option_after_the_other_may_miss_the_best(module) -> None:
     order = module("tuning_order")
     table = grid(order)
-    rate_first = order.tuned(table, ("learning_rate", "batch_size", "d_model"))
+    rate_first = tuned_in_order(table, ("learning_rate", "batch_size", "d_model"), order.START)
     assert (rate_first["learning_rate"], rate_first["batch_size"]) == (3e-3, 64)  # ties go to the first
     assert rate_first["validation_loss"] == pytest.approx(0.8)
-    assert order.tuned(table, ())["validation_loss"] == pytest.approx(0.9)
-    found = order.orders(table).set_index("order")["validation_loss"]
+    assert tuned_in_order(table, (), order.START)["validation_loss"] == pytest.approx(0.9)
+    found = orders(table, order.START).set_index("order")["validation_loss"]
     assert found["whole grid"] == pytest.approx(0.6)
-    assert len(found) == 8
+    assert len(found) == 1 + 3 + 6 + 1
+    assert found["learning_rate alone"] == pytest.approx(0.8)
 
 
 @pytest.mark.slow

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ocsf_ssl_lib.events.context import CONTEXTUAL
+from ocsf_ssl_lib.events.scenarios import ATTACKS
 from ocsf_ssl_lib.plots.detection import is_rival
 from ocsf_ssl_lib.plots.results import published_results
 
-__all__ = ["CONTEXTUAL", "Headline", "headlines"]
+__all__ = ["Headline", "headlines"]
 
-CONTEXTUAL = ("context_service", "context_user", "context_volume")  # made by exchanging cells; the others are attacks
 NETWORK_LOGS = ("zeek_008", "zeek_010")
 SPOKEN = {"untrained, knn": "untrained encoder, kNN", "untrained, mahalanobis": "untrained encoder, Mahalanobis"}
 CLASSIFIERS = ("linear", "trees", "scratch")
@@ -125,8 +126,8 @@ def _untaught(wide: pd.DataFrame) -> list[str]:
 
 def _by_type(rows: pd.DataFrame, contextual: bool) -> pd.DataFrame:
     """ROC-AUC as a mean over the types of anomaly, each type counting alike: a row per seed, a column per method."""
-    chosen = rows["anomaly_type"].isin(CONTEXTUAL) if contextual else ~rows["anomaly_type"].isin(["all", *CONTEXTUAL])
-    return rows[chosen].pivot_table(index="seed", columns="method", values="roc_auc")
+    chosen = rows[rows["anomaly_type"].isin(list(CONTEXTUAL if contextual else ATTACKS))]
+    return chosen.pivot_table(index="seed", columns="method", values="roc_auc")
 
 
 def _training(ablation: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:

@@ -1,6 +1,9 @@
-"""The trials of a tuning study: how the best one came about, and which rates were tried."""
+"""Tuning: how the best trial of a study came about, and what tuning one option after the other would have found."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,7 +22,7 @@ from ocsf_ssl_lib.plots.style import (
     subplots,
 )
 
-__all__ = ["trials"]
+__all__ = ["orders", "trials", "tuned_in_order"]
 
 # Of the groups; vermilion and crosses are for what was pruned.
 COLOURS = (BLUE, OCHRE, GREEN, PINK)
@@ -57,3 +60,43 @@ def trials(table: pd.DataFrame, option: str, groups: str) -> Figure:
     fig.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     lower.legend()
     return fig
+
+
+def tuned_in_order(grid: pd.DataFrame, order: Sequence[str], start: Mapping[str, float]) -> pd.Series:
+    """Read off a full grid what tuning one option after the other reaches, each by the validation loss.
+
+    Args:
+        grid: a row for each combination of the options, with ``validation_loss``.
+        order: the options that are tuned, the first one first; the others stay as in ``start``.
+        start: a value of each option.
+
+    Returns:
+        The row that is reached.
+    """
+    here = pd.Series(start)
+    for option in order:
+        held = here.drop(option)
+        tried = grid[(grid[held.index] == held).all(axis=1)]
+        here[option] = tried.loc[tried["validation_loss"].idxmin(), option]
+    return grid[(grid[here.index] == here).all(axis=1)].iloc[0]
+
+
+def orders(results: pd.DataFrame, start: Mapping[str, float]) -> pd.DataFrame:
+    """What each seed's grid gives untuned, for one option tuned alone, for each order of all, and at best.
+
+    Args:
+        results: rows of ``experiments/tuning_order.py``: one full grid for each ``seed``.
+        start: the defaults.
+
+    Returns:
+        Their rows, with ``order`` in front.
+    """
+    paths: dict[str, tuple[str, ...]] = {"defaults": ()}
+    paths |= {f"{option} alone": (option,) for option in start}
+    paths |= {" > ".join(order): order for order in permutations(start)}
+    rows = []
+    for _, grid in results.groupby("seed"):
+        found = {name: tuned_in_order(grid, order, start) for name, order in paths.items()}
+        found["whole grid"] = grid.loc[grid["validation_loss"].idxmin()]
+        rows += [{"order": name} | row.to_dict() for name, row in found.items()]
+    return pd.DataFrame(rows)

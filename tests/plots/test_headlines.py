@@ -7,7 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from ocsf_ssl_lib.plots.headlines import CONTEXTUAL, duel, headlines
+from ocsf_ssl_lib.events.context import CONTEXTUAL
+from ocsf_ssl_lib.plots.headlines import duel, headlines
 from ocsf_ssl_lib.plots.results import published_results
 
 VALUES = pd.DataFrame(
